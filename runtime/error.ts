@@ -1,0 +1,83 @@
+// The one error type that callers tell apart, and the table of its codes. Leaves out how errors are shown.
+
+/**
+ * Every code, with what it means. The part before '/' names the module; `exit` is what the command line exits with.
+ * A code survives the borders (component, stdio, HTTP, worker) where `instanceof` doesn't.
+ */
+export const CODES = {
+  "gate/malformed": { exit: 4, says: "the bytes are not a component that can be read to the end" },
+  "gate/unsupported": { exit: 4, says: "the component uses a feature that the gate doesn't admit" },
+  "gate/name": { exit: 4, says: "a name stands outside the narrow alphabet" },
+  "gate/world": { exit: 4, says: "imports or exports don't fit Symphony's worlds" },
+  "gate/limit": { exit: 4, says: "the component needs more than its limits allow" },
+  "prepare/failed": { exit: 4, says: "the component could not be made ready to run" },
+  "prepare/timeout": { exit: 4, says: "making the component ready took too long" },
+  "isolate/lost": { exit: 1, says: "the isolate's process ended by itself" },
+  "isolate/protocol": { exit: 1, says: "the isolate broke the frame protocol" },
+  "isolate/closed": { exit: 1, says: "the isolate was closed" },
+  "step/trap": { exit: 1, says: "the component trapped" },
+  "step/fuel": { exit: 1, says: "the component used up its fuel" },
+  "step/timeout": { exit: 1, says: "the call passed its deadline and was killed" },
+  "step/memory": { exit: 1, says: "the component reached its memory limit" },
+  "step/denied": { exit: 1, says: "the step was refused a capability" },
+  "step/error": { exit: 1, says: "the component returned an error" },
+  "step/input": { exit: 1, says: "a value doesn't fit the input port or setting" },
+  "step/output": { exit: 1, says: "the component returned something that its manifest doesn't declare" },
+  "manifest/invalid": { exit: 2, says: "the manifest has faults" },
+  "melody/invalid": { exit: 2, says: "the melody has faults" },
+  "melody/input": { exit: 2, says: "an input of the melody is missing or of the wrong type" },
+  "melody/condition": { exit: 1, says: "a condition could not be evaluated" },
+  "extension/unknown": { exit: 2, says: "no such extension is installed" },
+  "extension/unbuilt": { exit: 2, says: "the extension's component is missing" },
+  "run/failed": { exit: 1, says: "a node failed and the melody says stop" },
+  "run/timeout": { exit: 1, says: "the run passed its time-out" },
+  "run/cancelled": { exit: 130, says: "the run was cancelled" },
+  "run/limit": { exit: 1, says: "the run reached a limit" },
+  "approve/unattended": { exit: 1, says: "an approval was needed and nobody could be asked" },
+  "approve/rejected": { exit: 1, says: "a person said no" },
+  "artifact/unknown": { exit: 2, says: "no such artifact is stored" },
+  "artifact/damaged": { exit: 1, says: "the stored bytes don't have the hash that they are filed under" },
+  "artifact/storage": { exit: 1, says: "the disk refused" },
+  "files/invalid": { exit: 1, says: "the path is not one that can be asked for" },
+  "files/not-found": { exit: 1, says: "nothing stands at that path" },
+  "files/denied": { exit: 1, says: "the path leads out of the granted folder, or the folder isn't granted" },
+  "cli/usage": { exit: 2, says: "the command line can't be understood" },
+  "cli/io": { exit: 3, says: "a file could not be read or written" },
+} as const;
+
+export type ErrorCode = keyof typeof CODES;
+
+/** A place in a file where something is wrong, in words a person can act on. */
+export interface Fault {
+  /** Where: a path inside the file such as `nodes[3].uses`, or "" for the whole. */
+  path: string;
+  /** What is wrong, what stands there, what was expected and the way out, in one sentence. */
+  message: string;
+}
+
+/** An error that a caller can act on by its `code`. */
+export class SymphonyError extends Error {
+  readonly code: ErrorCode;
+  /** Whether the same attempt may succeed later. */
+  readonly retryable: boolean;
+  /** At least so many milliseconds should pass before the next attempt. */
+  readonly retryAfterMs: number;
+  /** All faults of a file together, where the code ends in `/invalid`. */
+  readonly faults: readonly Fault[];
+  /** The component's own code, for example `csv.ragged-row`. */
+  readonly detail: string | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number; faults?: readonly Fault[]; detail?: string } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "SymphonyError";
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs ?? 0;
+    this.faults = options.faults ?? [];
+    this.detail = options.detail;
+  }
+}

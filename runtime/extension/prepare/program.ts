@@ -1,0 +1,4 @@
+// What the preparing process runs.
+import { main } from "./main.ts";
+
+await main();

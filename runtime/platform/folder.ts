@@ -1,0 +1,133 @@
+// A folder that nothing leads out of: paths are walked name by name without following links, each step relative to a
+// handle that is already held, so that nothing which changes meanwhile can redirect it.
+//
+// On Linux `/proc/self/fd/N/name` opened with O_NOFOLLOW stands for openat. Elsewhere that isn't there: each name is
+// looked at before it is opened and the result is compared by device and inode, which leaves a narrower promise (a link
+// swapped in and out between the two looks is noticed, one inside a renamed parent is not).
+import { constants, existsSync } from "node:fs";
+import { type FileHandle, lstat, open, readdir, realpath } from "node:fs/promises";
+import { SymphonyError } from "../error.ts";
+import type { Folder, FolderEntry } from "./platform.ts";
+
+const PATH_BYTES_MAX = 4096;
+const ENTRIES_MAX = 1_000_000;
+
+function names(path: string): string[] {
+  if (path === "") return [];
+  const refused = (why: string): SymphonyError => new SymphonyError("files/invalid", `Cannot use the path ${JSON.stringify(path.slice(0, 200))}: ${why}`);
+  if (path.length > PATH_BYTES_MAX) throw refused(`it is longer than ${PATH_BYTES_MAX} characters`);
+  if (path.startsWith("/")) throw refused("it is absolute; paths are relative to the granted folder");
+  if (/[\\\0]/.test(path)) throw refused("it holds a backslash or NUL");
+  const parts = path.split("/");
+  if (parts.some((part) => part === "" || part === "." || part === "..")) throw refused("it holds an empty name, '.' or '..'");
+  return parts;
+}
+
+function failed(cause: unknown, path: string): SymphonyError {
+  const { code, message } = cause as { code?: string; message: string };
+  if (cause instanceof SymphonyError) return cause;
+  const shown = JSON.stringify(path);
+  if (code === "ENOENT") return new SymphonyError("files/not-found", `Cannot read ${shown}: nothing stands there`);
+  if (code === "ELOOP" || code === "EMLINK") return new SymphonyError("files/denied", `Cannot read ${shown}: a symbolic link is on the way, and links are not followed`);
+  if (code === "ENOTDIR") return new SymphonyError("files/not-found", `Cannot read ${shown}: a name on the way is no folder, or is a symbolic link`);
+  if (code === "EACCES" || code === "EPERM") return new SymphonyError("files/denied", `Cannot read ${shown}: the operating system refuses`);
+  return new SymphonyError("files/not-found", `Cannot read ${shown}: ${message}`, { cause });
+}
+
+const { O_RDONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants;
+
+/** Opens the granted folder by its path; the folder itself may be reached through links, nothing below it. */
+export function createFolder(root: string): Folder {
+  const viaHandles = existsSync("/proc/self/fd");
+
+  async function descend<T>(path: string, use: (place: string, handle: FileHandle) => Promise<T>, last: "folder" | "file"): Promise<T> {
+    const parts = names(path);
+    let handle = await open(root, O_RDONLY | O_DIRECTORY);
+    let place = viaHandles ? `/proc/self/fd/${handle.fd}` : await realpath(root);
+    try {
+      for (let i = 0; i < parts.length; i++) {
+        const isLast = i === parts.length - 1;
+        const wantFolder = !isLast || last === "folder";
+        const next = `${place}/${parts[i]}`;
+        const before = viaHandles ? undefined : await lstat(next);
+        if (before?.isSymbolicLink()) throw new SymphonyError("files/denied", `Cannot read ${JSON.stringify(path)}: a symbolic link is on the way, and links are not followed`);
+        // O_NONBLOCK: opening a pipe must not wait for its writer
+        const opened = await open(next, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | (wantFolder ? O_DIRECTORY : 0));
+        await handle.close();
+        handle = opened;
+        if (before) {
+          const after = await handle.stat();
+          if (after.dev !== before.dev || after.ino !== before.ino) throw new SymphonyError("files/denied", `Cannot read ${JSON.stringify(path)}: it changed while it was opened`);
+        }
+        place = viaHandles ? `/proc/self/fd/${handle.fd}` : next;
+      }
+      return await use(place, handle);
+    } catch (cause) {
+      throw failed(cause, path);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  return {
+    entries: (path) =>
+      descend(
+        path,
+        async (place) => {
+          const found = await readdir(place, { withFileTypes: true, encoding: "buffer" });
+          if (found.length > ENTRIES_MAX) throw new SymphonyError("files/invalid", `Cannot list ${JSON.stringify(path)}: it holds over ${ENTRIES_MAX} names`);
+          const out: FolderEntry[] = [];
+          const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+          for (const entry of found) {
+            let name: string;
+            try {
+              name = utf8.decode(entry.name as unknown as Uint8Array);
+            } catch {
+              continue; // the contract: names that are not UTF-8 are left out
+            }
+            const kind = entry.isSymbolicLink() ? "link" : entry.isFile() ? "file" : entry.isDirectory() ? "folder" : "other";
+            out.push({ name, kind, size: 0 });
+          }
+          out.sort((a, b) => compareUtf8(a.name, b.name));
+          for (const entry of out) {
+            if (entry.kind !== "file") continue;
+            const found = await lstat(`${place}/${entry.name}`).catch(() => undefined);
+            if (found?.isFile()) entry.size = found.size;
+          }
+          return out;
+        },
+        "folder",
+      ),
+    read: (path, offset, length) =>
+      descend(
+        path,
+        async (_, handle) => {
+          const found = await handle.stat();
+          if (!found.isFile()) throw new SymphonyError("files/denied", `Cannot read ${JSON.stringify(path)}: it is no regular file`);
+          const bytes = new Uint8Array(Math.max(0, Math.min(length, found.size - offset)));
+          let at = 0;
+          while (at < bytes.length) {
+            const { bytesRead } = await handle.read(bytes, at, bytes.length - at, offset + at);
+            if (bytesRead === 0) break;
+            at += bytesRead;
+          }
+          return bytes.subarray(0, at);
+        },
+        "file",
+      ),
+  };
+}
+
+/** Order of the UTF-8 bytes, which is the order of code points; `<` on strings compares UTF-16 units. */
+export function compareUtf8(a: string, b: string): number {
+  const most = Math.min(a.length, b.length);
+  for (let i = 0; i < most; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    const xSurrogate = x >= 0xd800 && x <= 0xdfff;
+    const ySurrogate = y >= 0xd800 && y <= 0xdfff;
+    return xSurrogate === ySurrogate ? x - y : xSurrogate ? 1 : -1;
+  }
+  return a.length - b.length;
+}

@@ -1,0 +1,64 @@
+// What web standards don't give, as the one port that runtime and pit are handed. system.ts gives it on Bun and Deno,
+// browser.ts in a tab.
+
+/** SHA-256 over pieces. */
+export interface Digest {
+  update(bytes: Uint8Array): void;
+  /** 64 lower-case hexadecimal digits; ends the digest. */
+  hex(): string | Promise<string>;
+}
+
+/** Bytes under names of the form `aa/bb...`, made of [a-z0-9./-]. */
+export interface Storage {
+  /** The bytes, or undefined. */
+  read(name: string): Promise<Uint8Array | undefined>;
+  /** Up to `length` bytes from `offset`; undefined when nothing stands there. */
+  readPart(name: string, offset: number, length: number): Promise<Uint8Array | undefined>;
+  /** Appears whole or not at all, also when two write at once. */
+  write(name: string, bytes: Uint8Array): Promise<void>;
+  /** A place that takes pieces; `commit` names it, `abort` forgets it. */
+  writer(): Promise<{ append(bytes: Uint8Array): Promise<void>; commit(name: string): Promise<void>; abort(): Promise<void> }>;
+  size(name: string): Promise<number | undefined>;
+  list(folder: string): Promise<string[]>;
+  remove(name: string): Promise<void>;
+}
+
+/** One name in a granted folder. */
+export interface FolderEntry {
+  name: string;
+  kind: "file" | "folder" | "link" | "other";
+  size: number;
+}
+
+/** A granted folder, from which nothing leads out. Throws `files/*`. */
+export interface Folder {
+  entries(path: string): Promise<FolderEntry[]>;
+  read(path: string, offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** A process of ours that runs hostile code or on hostile bytes. */
+export interface Child {
+  readonly pid: number;
+  send(bytes: Uint8Array): void;
+  /** SIGKILL; `ended` follows. */
+  kill(): void;
+  /** How it ended, with the last lines of stderr. */
+  readonly ended: Promise<{ code: number | null; signal: string | null; stderr: string }>;
+}
+
+export interface Platform {
+  readonly name: "bun" | "deno" | "browser";
+  digest(): Digest;
+  storage(folder: string): Storage;
+}
+
+/** What the extension host needs besides; a tab will answer with workers. */
+export interface ProcessPlatform extends Platform {
+  folder(path: string): Folder;
+  /** Starts the isolate's program, or the program that prepares components. `onData` chunks are no messages. */
+  spawn(program: "isolate" | "prepare", onData: (chunk: Uint8Array) => void): Child;
+  /** What closes the isolates in besides their own process: "bubblewrap", "deno permissions", or "nothing more". */
+  readonly confinement: string;
+  /** Resident bytes of a process and what it started, or undefined where that can't be read. */
+  residentBytes(pid: number): number | undefined;
+}

@@ -1,0 +1,217 @@
+// The platform on Bun and Deno: files, hashes, folders that nothing leads out of, and child processes. All that needs
+// `node:` stands here.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { SymphonyError } from "../error.ts";
+import { createFolder } from "./folder.ts";
+import type { Child, Digest, ProcessPlatform, Storage } from "./platform.ts";
+
+/** How to start one of our own programs: a file for the runtime that runs us, or this very binary. */
+export interface Programs {
+  isolate: string;
+  prepare: string;
+  /** Set in the compiled binary, which starts itself with a hidden argument. */
+  compiled: boolean;
+}
+
+export function createSystemPlatform(programs: Programs): ProcessPlatform {
+  const name = "Deno" in globalThis ? "deno" : "bun";
+  const confinement = bubblewrap() ? "bubblewrap" : name === "deno" ? "deno permissions" : "nothing more";
+  return {
+    name,
+    confinement,
+    digest,
+    storage: createFileStorage,
+    folder: createFolder,
+    spawn: (program, onData) => startChild(command(program, programs, name, confinement === "bubblewrap"), onData),
+    residentBytes,
+  };
+}
+
+function digest(): Digest {
+  const hash = createHash("sha256");
+  return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+}
+
+// ---- storage ----
+
+let temporaries = 0;
+
+/** Files below one folder, written beside their place and renamed into it. */
+export function createFileStorage(folder: string): Storage {
+  const place = (name: string): string => {
+    if (!/^[a-z0-9][a-z0-9./-]*$/.test(name) || name.includes("..")) throw new TypeError(`storage name ${JSON.stringify(name)}`);
+    return join(folder, name);
+  };
+  const temporary = async (): Promise<string> => {
+    await mkdir(join(folder, "tmp"), { recursive: true });
+    return join(folder, "tmp", `${process.pid}-${temporaries++}-${Math.random().toString(36).slice(2)}`);
+  };
+  const settle = async (from: string, name: string): Promise<void> => {
+    const to = place(name);
+    await mkdir(dirname(to), { recursive: true });
+    await rename(from, to);
+  };
+  return {
+    read: (name) => readFile(place(name)).then((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), absent),
+    async readPart(name, offset, length) {
+      const file = await open(place(name), "r").catch(absent);
+      if (!file) return undefined;
+      try {
+        return await readAt(file, offset, length);
+      } finally {
+        await file.close();
+      }
+    },
+    async write(name, bytes) {
+      const from = await temporary();
+      try {
+        await writeFile(from, bytes);
+        await settle(from, name);
+      } catch (cause) {
+        await rm(from, { force: true });
+        throw storageFault(cause);
+      }
+    },
+    async writer() {
+      const from = await temporary();
+      const file = await open(from, "wx");
+      return {
+        append: async (bytes) => {
+          for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+        },
+        commit: async (name) => {
+          await file.close();
+          await settle(from, name);
+        },
+        abort: async () => {
+          await file.close();
+          await rm(from, { force: true });
+        },
+      };
+    },
+    size: (name) => stat(place(name)).then((found) => found.size, absent),
+    async list(name) {
+      const entries = await readdir(name ? place(name) : folder).catch(absent);
+      return (entries ?? []).sort();
+    },
+    remove: (name) => rm(place(name), { force: true }),
+  };
+}
+
+async function readAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  const size = (await file.stat()).size;
+  const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
+  let at = 0;
+  while (at < bytes.length) {
+    const { bytesRead } = await file.read(bytes, at, bytes.length - at, offset + at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return bytes.subarray(0, at);
+}
+
+function absent(cause: unknown): undefined {
+  const { code } = cause as { code?: string };
+  if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+  throw storageFault(cause);
+}
+
+function storageFault(cause: unknown): SymphonyError {
+  return new SymphonyError("artifact/storage", `Cannot use the disk: ${(cause as Error).message}`, { cause, retryable: true });
+}
+
+// ---- processes ----
+
+/** Whether bubblewrap is there and may make its namespaces; asked once a process. */
+function bubblewrap(): boolean {
+  if (process.platform !== "linux" || !existsSync("/usr/bin/bwrap")) return false;
+  return spawnSync("/usr/bin/bwrap", ["--unshare-all", "--ro-bind", "/", "/", "/bin/true"], { env: {}, stdio: "ignore", timeout: 2000 }).status === 0;
+}
+
+function command(program: "isolate" | "prepare", programs: Programs, runtime: "bun" | "deno", wrapped: boolean): string[] {
+  const binary = realpathSync(process.execPath);
+  const file = programs[program];
+  // Deno gives a program nothing that isn't named here; the one that prepares reads the transpiler's own files.
+  const own = programs.compiled
+    ? [`__${program}`]
+    : runtime === "deno"
+      ? ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--cached-only", "--v8-flags=--expose-gc", ...(program === "prepare" ? [`--allow-read=${dirname(file)}`] : []), file]
+      : ["--no-install", "--no-env-file", file];
+  if (!wrapped) return [binary, ...own];
+  const libraries = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"].filter((path) => existsSync(path));
+  return [
+    "/usr/bin/bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+    ...libraries.flatMap((path) => ["--ro-bind", path, path]),
+    "--ro-bind", binary, binary,
+    ...(programs.compiled ? [] : ["--ro-bind", dirname(file), dirname(file)]),
+    "--chdir", "/tmp", binary, ...own,
+  ];
+}
+
+const STDERR_KEPT = 4096;
+
+function startChild(argv: string[], onData: (chunk: Uint8Array) => void): Child {
+  const folder = mkdtempSync(join(tmpdir(), "symphony-"));
+  const child: ChildProcess = spawn(argv[0] as string, argv.slice(1), { cwd: folder, env: {}, stdio: ["pipe", "pipe", "pipe"] });
+  let stderr = "";
+  let over = false;
+  child.stdout?.on("data", onData);
+  // drained always: a full pipe would stop the child
+  child.stderr?.on("data", (chunk: Uint8Array) => {
+    if (stderr.length < STDERR_KEPT) stderr += new TextDecoder().decode(chunk).slice(0, STDERR_KEPT);
+  });
+  // a child that is gone shows itself by its exit
+  child.stdin?.on("error", () => {
+    over = true;
+  });
+  const ended = new Promise<{ code: number | null; signal: string | null; stderr: string }>((resolve) => {
+    const finish = (code: number | null, signal: string | null): void => {
+      over = true;
+      rmSync(folder, { recursive: true, force: true });
+      resolve({ code, signal, stderr });
+    };
+    child.on("error", (cause) => {
+      stderr += cause.message;
+      finish(null, null);
+    });
+    child.on("exit", finish);
+  });
+  return {
+    pid: child.pid ?? -1,
+    send: (bytes) => {
+      if (!over) child.stdin?.write(bytes);
+    },
+    kill: () => void child.kill("SIGKILL"),
+    ended,
+  };
+}
+
+function residentBytes(pid: number): number | undefined {
+  const one = (id: number): number => {
+    const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, "utf8"));
+    const own = match ? Number(match[1]) * 1024 : 0;
+    const children = readFileSync(`/proc/${id}/task/${id}/children`, "utf8").trim();
+    return own + (children ? children.split(" ").reduce((sum, child) => sum + one(Number(child)), 0) : 0);
+  };
+  try {
+    return one(pid);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Makes a folder that is there afterwards; `cli/io` where it can't be. */
+export function ensureFolder(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true });
+    return realpathSync(path);
+  } catch (cause) {
+    throw new SymphonyError("cli/io", `Cannot make the folder ${JSON.stringify(path)}: ${(cause as Error).message}`, { cause });
+  }
+}
+

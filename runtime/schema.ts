@@ -1,0 +1,105 @@
+// Faults of a schema check as sentences that a person can act on: path, value, what was expected, near names. Pure.
+import type { z } from "zod";
+import type { Fault } from "./error.ts";
+import { near } from "./near.ts";
+
+/** `nodes[3].uses` for ["nodes", 3, "uses"]. */
+export function spellPath(path: readonly PropertyKey[]): string {
+  return path.map((key, i) => (typeof key === "number" ? `[${key}]` : /^[A-Za-z0-9_-]+$/.test(String(key)) ? `${i ? "." : ""}${String(key)}` : `[${JSON.stringify(String(key))}]`)).join("");
+}
+
+/** A value as it stands in the file, cut to 60 characters. */
+export function spellValue(value: unknown): string {
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function at(raw: unknown, path: readonly PropertyKey[]): unknown {
+  let value = raw;
+  for (const key of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+/** All issues of a failed check, each as one fault. */
+export function faultsOf(error: z.ZodError, raw: unknown, schema?: z.ZodType): Fault[] {
+  const faults: Fault[] = [];
+  for (const issue of error.issues) faultsOfIssue(issue, [], raw, schema, faults);
+  return faults;
+}
+
+function faultsOfIssue(issue: z.core.$ZodIssue, base: readonly PropertyKey[], raw: unknown, schema: z.ZodType | undefined, faults: Fault[]): void {
+  const path = [...base, ...issue.path];
+  const value = at(raw, path);
+  const missing = value === undefined;
+  switch (issue.code) {
+    case "unrecognized_keys": {
+      const known = schema ? keysAt(schema, path) : [];
+      for (const key of issue.keys)
+        faults.push({ path: spellPath([...path, key]), message: `${JSON.stringify(key)} is no key here${near(key, known) || (known.length ? `; known are ${known.join(", ")}` : "")}` });
+      return;
+    }
+    case "invalid_union": {
+      // the branch that got furthest says the most
+      const best = issue.errors.filter((branch) => branch.length > 0).sort((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
+      if (best && depth(best) > 0) {
+        for (const inner of best) faultsOfIssue(inner, path, raw, undefined, faults);
+        return;
+      }
+      const expected = [...new Set(issue.errors.flat().map(expectation))].join(", or ");
+      faults.push({ path: spellPath(path), message: `${spellValue(value)} stands here${expected ? `, expected ${expected}` : `, which is none of the forms allowed${issue.note ? ` (${issue.note})` : ""}`}` });
+      return;
+    }
+    case "invalid_value":
+      faults.push({
+        path: spellPath(path),
+        message: `${missing ? "nothing stands" : `${spellValue(value)} stands`} here, expected ${expectation(issue)}${typeof value === "string" ? near(value, issue.values.map(String)) : ""}`,
+      });
+      return;
+    default:
+      faults.push({ path: spellPath(path), message: missing && issue.code === "invalid_type" ? `it is missing; expected ${expectation(issue)}` : `${spellValue(value)} stands here, expected ${expectation(issue)}` });
+  }
+}
+
+function depth(issues: readonly z.core.$ZodIssue[]): number {
+  return Math.max(...issues.map((issue) => issue.path.length + (issue.code === "unrecognized_keys" ? 0.5 : 0)));
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `${/^[aeiou]/.test(issue.expected) ? "an" : "a"} ${issue.expected === "record" ? "object" : issue.expected}`;
+    case "invalid_value":
+      return issue.values.length === 1 ? JSON.stringify(issue.values[0]) : `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+    case "too_small":
+      return `at least ${issue.minimum}${issue.origin === "string" ? " characters" : issue.origin === "array" ? " items" : ""}`;
+    case "too_big":
+      return `at most ${issue.maximum}${issue.origin === "string" ? " characters" : issue.origin === "array" ? " items" : ""}`;
+    default:
+      return issue.message.replace(/^Invalid input: expected /, "");
+  }
+}
+
+/** The keys that an object schema knows at a path, as far as it can be followed. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let here: unknown = schema;
+  const unwrap = (type: unknown): { def: Record<string, unknown> } | undefined => {
+    let inner = type as { def?: Record<string, unknown> } | undefined;
+    while (inner?.def && "innerType" in inner.def) inner = inner.def["innerType"] as typeof inner;
+    return inner?.def ? (inner as { def: Record<string, unknown> }) : undefined;
+  };
+  for (const key of path) {
+    const type = unwrap(here);
+    if (!type) return [];
+    const { def } = type;
+    if (def["type"] === "object") here = (def["shape"] as Record<PropertyKey, unknown>)[key];
+    else if (def["type"] === "array") here = def["element"];
+    else if (def["type"] === "record") here = def["valueType"];
+    else return [];
+  }
+  const type = unwrap(here);
+  return type?.def["type"] === "object" ? Object.keys(type.def["shape"] as object) : [];
+}

@@ -1,0 +1,61 @@
+// Makes the TypeScript side of the contracts out of wit/: types for the host, and the table of interfaces that the gate
+// compares components with. `--check` only says whether what is committed is current.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { $init as initBindgen, generateTypes } from "@bytecodealliance/jco-transpile/component";
+import { walkComponent } from "../runtime/extension/gate/component.ts";
+import { wasmTools } from "./wasm-tools.ts";
+import { witSource, worldOf } from "./wit.ts";
+
+const root = join(import.meta.dirname, "..");
+
+/** Every generated file with its text. */
+export async function generateBindings(): Promise<Map<string, string>> {
+  const tools = await wasmTools();
+  await initBindgen;
+  const files = new Map<string, string>();
+  const imports: Record<string, Record<string, string>> = {};
+  const exports: Record<string, { kind: string; functions: Record<string, string> }> = {};
+  for (const kind of ["operator", "instrument"] as const) {
+    const source = witSource(root, worldOf("all", kind, { files: true, artifacts: true }));
+    const component = tools.componentNew(tools.componentEmbed({ witSource: source, world: "all", dummy: true }), []);
+    const walked = walkComponent(component, { memoryPages: 1024, tableElements: 1024, startFuel: 0n });
+    for (const { name, functions } of walked.imports) imports[name] = Object.fromEntries([...functions].sort());
+    const name = walked.exports[0] as string;
+    exports[name] = { kind, functions: { [kind === "operator" ? "process" : "invoke"]: walked.lifted[0] as string } };
+    for (const [file, bytes] of generateTypes(kind, { wit: { tag: "source", val: source }, world: "all" })) {
+      const place = `wit/bindings/typescript/${file}`;
+      files.set(place, `// Generated from wit/ by \`npm run bindings\`; never edited.\n${new TextDecoder().decode(bytes)}`);
+    }
+  }
+  const table = JSON.stringify({ imports, exports }, null, 2);
+  files.set(
+    "wit/bindings/contracts.ts",
+    `// Generated from wit/ by \`npm run bindings\`; never edited. Every interface that a component may import or export, with\n// the types of its functions as the gate spells them.\nimport type { Contracts } from "../../runtime/extension/gate/gate.ts";\n\nexport const CONTRACTS: Contracts = ${table};\n`,
+  );
+  return files;
+}
+
+if (import.meta.main) {
+  const check = process.argv.includes("--check");
+  const stale: string[] = [];
+  for (const [file, text] of await generateBindings()) {
+    const place = join(root, file);
+    let current = "";
+    try {
+      current = readFileSync(place, "utf8");
+    } catch {
+      current = "";
+    }
+    if (current === text) continue;
+    stale.push(file);
+    if (check) continue;
+    mkdirSync(dirname(place), { recursive: true });
+    writeFileSync(place, text);
+  }
+  if (check && stale.length) {
+    console.error(`Not current: ${stale.join(", ")}; run \`npm run bindings\``);
+    process.exit(1);
+  }
+  console.log(stale.length ? `Written: ${stale.join(", ")}` : "Bindings are current.");
+}

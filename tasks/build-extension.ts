@@ -1,0 +1,169 @@
+// Builds one extension's component from its source: index.ts in AssemblyScript, index.js in JavaScript (QuickJS) or
+// index.c in C. The result stands in its build/ folder beside the hash of what it was made from.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { Cursor, Sink } from "../runtime/extension/gate/cursor.ts";
+import { type Manifest, parseManifest } from "../runtime/extension/manifest.ts";
+import { ENTRY } from "../runtime/extension/prepare/prepare.ts";
+import { wasmTools } from "./wasm-tools.ts";
+import { witSource, worldOf } from "./wit.ts";
+
+const root = join(import.meta.dirname, "..");
+/** Changes when this file makes something else out of the same source. */
+const BUILDER = "1";
+
+/** Builds the extension in `folder` unless its component is current. Says which it was. */
+export async function buildExtension(folder: string): Promise<"built" | "current"> {
+  const place = join(folder, "manifest.toml");
+  const manifest = parseManifest(readFileSync(place, "utf8"), place);
+  const source = ["index.ts", "index.js", "index.c"].map((name) => join(folder, name)).find((file) => existsSync(file));
+  if (!source) throw new Error(`${folder}: there is no index.ts, index.js or index.c to build from`);
+  const target = join(folder, manifest.component);
+  const stamp = `${target}.from`;
+  const from = fingerprint(folder);
+  if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, "utf8") === from) return "current";
+
+  const world = worldOf("mine", manifest.kind, { files: manifest.capabilities.files, artifacts: manifest.capabilities.artifacts !== "none" });
+  const wit = witSource(root, world);
+  const component = source.endsWith(".js") ? await fromJavaScript(source, wit) : await fromCore(source, manifest, wit);
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(`${target}.new`, component);
+  renameSync(`${target}.new`, target);
+  writeFileSync(stamp, from);
+  return "built";
+}
+
+/** Of the sources, the contracts, and the versions of the tools. */
+function fingerprint(folder: string): string {
+  const hash = createHash("sha256").update(BUILDER).update(readFileSync(join(root, "package.json")));
+  const add = (path: string): void => {
+    for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const inner = join(path, entry.name);
+      if (entry.isDirectory() && entry.name !== "build" && entry.name !== "node_modules") add(inner);
+      else if (/\.(ts|js|c|h|wit|toml)$/.test(entry.name)) hash.update(relative(root, inner)).update(readFileSync(inner));
+    }
+  };
+  add(folder);
+  add(join(root, "wit"));
+  return hash.digest("hex");
+}
+
+async function fromCore(source: string, manifest: Manifest, wit: string): Promise<Uint8Array> {
+  const core = source.endsWith(".ts") ? await compileAssemblyScript(source) : compileC(source);
+  const { interfaceName, functionName } = ENTRY[manifest.kind];
+  const renamed = renameExports(core, new Map([["symphony_call", `${interfaceName}#${functionName}`], ["symphony_post", `cabi_post_${interfaceName}#${functionName}`]]));
+  const tools = await wasmTools();
+  const stringEncoding = source.endsWith(".ts") ? "utf16" : "utf8";
+  return tools.componentNew(tools.componentEmbed({ binary: renamed, witSource: wit, world: "mine", stringEncoding }), []);
+}
+
+async function compileAssemblyScript(source: string): Promise<Uint8Array> {
+  const { default: asc } = (await import("assemblyscript/asc")) as { default: { main: (args: string[], options: object) => Promise<{ error: Error | null; stderr: { toString(): string } }> } };
+  const bindings = "wit/bindings/assemblyscript/symphony";
+  const entry = `
+    import { Call, lower, free } from "./${bindings}";
+    import { process } from "./${relative(root, source).replace(/\.ts$/, "")}";
+    export { realloc as cabi_realloc } from "./${bindings}";
+    export function symphony_call(inputs: usize, inputCount: i32, settings: usize, settingCount: i32): usize {
+      const call = new Call(inputs, inputCount, settings, settingCount);
+      process(call);
+      return lower(call);
+    }
+    export function symphony_post(at: usize): void { free(at); }
+  `;
+  let binary: Uint8Array | undefined;
+  const { error, stderr } = await asc.main(
+    ["symphony-entry.ts", "--baseDir", root, "--outFile", "out.wasm", "--runtime", "incremental", "-O3", "--use", `abort=${bindings}/abort`],
+    {
+      readFile: (name: string) => {
+        if (name === "symphony-entry.ts") return entry;
+        const file = join(root, name);
+        return existsSync(file) ? readFileSync(file, "utf8") : null;
+      },
+      writeFile: (name: string, contents: Uint8Array) => {
+        if (name === "out.wasm") binary = contents;
+      },
+      listFiles: () => [],
+    },
+  );
+  if (error || !binary) throw new Error(`${source}: ${error?.message ?? "no output"}\n${stderr.toString()}`);
+  return binary;
+}
+
+/** clang for wasm32 without a system, then wasm-ld by hand: clang's own driver would run whatever wasm-opt it finds. */
+function compileC(source: string): Uint8Array {
+  const work = mkdtempSync(join(tmpdir(), "symphony-c-"));
+  try {
+    const object = join(work, "index.o");
+    const output = join(work, "index.wasm");
+    run("clang", ["--target=wasm32-unknown-unknown", "-O2", "-nostdlib", "-ffreestanding", "-fno-builtin", `-I${join(root, "wit/bindings/c")}`, "-c", source, "-o", object]);
+    const linker = spawnSync("wasm-ld", ["--version"]).status === 0 ? "wasm-ld" : "wasm-ld-14";
+    run(linker, ["--no-entry", "--strip-all", "--export=symphony_call", "--export=symphony_post", "--export=cabi_realloc", object, "-o", output]);
+    return readFileSync(output);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function run(program: string, args: string[]): void {
+  const { status, error, stderr } = spawnSync(program, args, { encoding: "utf8" });
+  if (error) throw new Error(`${program} can't be run: ${error.message}; on Debian: apt-get install clang lld`);
+  if (status !== 0) throw new Error(`${program} failed:\n${stderr}`);
+}
+
+async function fromJavaScript(source: string, wit: string): Promise<Uint8Array> {
+  const { componentize } = (await import("componentize-qjs")) as unknown as { componentize: (options: object) => Promise<{ component: Uint8Array }> };
+  const work = mkdtempSync(join(tmpdir(), "symphony-js-"));
+  try {
+    const file = join(work, "mine.wit");
+    writeFileSync(file, wit);
+    const { component } = await componentize({ witPath: file, jsSource: readFileSync(source, "utf8"), world: "mine", stubWasi: true, sync: true });
+    return component;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** A core module with other names for some exports; WIT's names can't be written in most languages. */
+function renameExports(module: Uint8Array, names: ReadonlyMap<string, string>): Uint8Array {
+  const cursor = new Cursor(module);
+  const out = new Sink(module.length + 256);
+  out.raw(cursor.take(8));
+  while (!cursor.done) {
+    const id = cursor.u8();
+    const body = cursor.part(cursor.u32());
+    if (id !== 7) {
+      out.section(id, body.take(body.end - body.at));
+      continue;
+    }
+    const section = new Sink();
+    const count = body.u32();
+    section.u32(count);
+    for (let i = 0; i < count; i++) {
+      const name = body.name();
+      section.name(names.get(name) ?? name);
+      section.u8(body.u8());
+      section.u32(body.u32());
+    }
+    out.section(7, section);
+  }
+  return out.view();
+}
+
+if (import.meta.main) {
+  const named = process.argv.slice(2);
+  const all = readdirSync(join(root, "extensions"), { withFileTypes: true }).filter((entry) => entry.isDirectory() && existsSync(join(root, "extensions", entry.name, "manifest.toml")));
+  const folders = named.length ? named : all.map(({ name }) => join(root, "extensions", name)).sort();
+  let built = 0;
+  for (const folder of folders) {
+    const begun = performance.now();
+    if ((await buildExtension(folder)) === "built") {
+      built++;
+      console.error(`built ${relative(root, folder)} in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    }
+  }
+  if (built === 0) console.error("extensions are current");
+}
