@@ -43,6 +43,12 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: readonly PropertyKey[], ra
       return;
     }
     case "invalid_union": {
+      if (issue.discriminator !== undefined) {
+        const known = "options" in issue ? (issue.options as unknown[]) : [];
+        const expected = known.length ? `, expected one of ${known.map((option) => JSON.stringify(option)).join(", ")}${typeof value === "string" ? near(value, known.map(String)) : ""}` : `, which is no ${issue.discriminator} that is known`;
+        faults.push({ path: spellPath(path), message: `${missing ? "nothing stands" : `${spellValue(value)} stands`} here${expected}` });
+        return;
+      }
       // the branch that got furthest says the most
       const best = issue.errors.filter((branch) => branch.length > 0).sort((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
       if (best && depth(best) > 0) {
@@ -50,7 +56,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: readonly PropertyKey[], ra
         return;
       }
       const expected = [...new Set(issue.errors.flat().map(expectation))].join(", or ");
-      faults.push({ path: spellPath(path), message: `${spellValue(value)} stands here${expected ? `, expected ${expected}` : `, which is none of the forms allowed${issue.note ? ` (${issue.note})` : ""}`}` });
+      faults.push({ path: spellPath(path), message: `${spellValue(value)} stands here${expected ? `, expected ${expected}` : ", which is none of the forms allowed"}` });
       return;
     }
     case "invalid_value":

@@ -55,6 +55,10 @@ export interface Platform {
 /** What the extension host needs besides; a tab will answer with workers. */
 export interface ProcessPlatform extends Platform {
   folder(path: string): Folder;
+  /** A file of ours, such as a manifest or a component; undefined when it isn't there. */
+  readFile(path: string): Promise<Uint8Array | undefined>;
+  /** Names in a folder of ours, sorted; empty when it isn't there. */
+  listFolder(path: string): Promise<string[]>;
   /** Starts the isolate's program, or the program that prepares components. `onData` chunks are no messages. */
   spawn(program: "isolate" | "prepare", onData: (chunk: Uint8Array) => void): Child;
   /** What closes the isolates in besides their own process: "bubblewrap", "deno permissions", or "nothing more". */

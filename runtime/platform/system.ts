@@ -27,6 +27,8 @@ export function createSystemPlatform(programs: Programs): ProcessPlatform {
     digest,
     storage: createFileStorage,
     folder: createFolder,
+    readFile: (path) => readFile(path).then((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), absent),
+    listFolder: async (path) => ((await readdir(path).catch(absent)) ?? []).sort(),
     spawn: (program, onData) => startChild(command(program, programs, name, confinement === "bubblewrap"), onData),
     residentBytes,
   };

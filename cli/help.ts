@@ -1,0 +1,95 @@
+// Help texts, with examples. No logic but choosing one.
+import { CODES, SymphonyError } from "../runtime/mod.ts";
+import { near } from "../runtime/near.ts";
+
+const SHARED = `  --home DIR            where runs, artifacts and the cache live (or SYMPHONY_HOME; default ~/.symphony)
+  --extensions DIR      look for extensions there too; may be given more than once`;
+
+const TEXTS: Record<string, string> = {
+  "": `symphony runs melodies: workflows whose every step is a sandboxed WebAssembly component.
+
+  symphony run FILE         run a melody
+  symphony validate FILE    say everything that is wrong with a melody
+  symphony artifacts        list, show and get what runs have stored
+  symphony ext list         list the installed extensions and their ports
+  symphony help COMMAND     more about one of them, with examples
+  symphony help exit-codes  what exit codes mean
+
+Example: symphony run examples/digest/melody.json --out report
+`,
+  run: `symphony run FILE [options]: run a melody to its end.
+
+  --input NAME=VALUE    an input of the melody; may be given more than once. A folder is a path, and giving it
+                        lets this run read below it. VALUE of the form @PATH is the text of that file.
+  --out DIR             copy the outputs into this folder when the run has completed
+  --json                one event a line on standard output, and at the end one object {run, state, outputs}
+  --parallel N          steps under way at once (default 16)
+  --timeout MS          stop the run after so long
+  --approve NODE        say yes for this approve node in advance ("all" for every one); may be given more than once
+  --quiet               no progress
+${SHARED}
+
+Examples:
+  symphony run examples/digest/melody.json --out report
+  symphony run examples/digest/melody.json --input folder=~/notes --out digest
+  symphony run examples/sales/melody.json --json | tail -n 1
+  symphony run examples/publish/melody.json --approve review
+`,
+  validate: `symphony validate FILE... [options]: check melodies without running them; all faults are shown together.
+
+  --json                one object a file: {file, sound, nodes, edges, faults: [{path, message}]}
+  --schema              print the JSON Schema of the melody format, for editors
+${SHARED}
+
+Examples:
+  symphony validate examples/digest/melody.json
+  symphony validate --schema > melody.schema.json
+`,
+  artifacts: `symphony artifacts COMMAND: what runs have stored, by content.
+
+  list                  id, size and media type of every artifact
+  show ID               the text of an artifact (or what it is, when it isn't text)
+  get ID [--out FILE]   its bytes, to standard output or a file
+  An ID may be shortened to its first digits (at least 4).
+  --json                (list) one object a line
+${SHARED}
+
+Examples:
+  symphony artifacts list
+  symphony artifacts show 3fa9
+  symphony artifacts get 3fa9 --out report.md
+`,
+  ext: `symphony ext list [options]: the installed extensions with their ports, settings and what they may do.
+
+  --json                one object a line
+${SHARED}
+
+Examples:
+  symphony ext list
+  symphony ext list --json | head -n 1
+`,
+};
+
+function exitCodes(): string {
+  const lines = Object.entries(CODES).map(([code, { exit, says }]) => `  ${String(exit).padStart(3)}  ${code.padEnd(22)} ${says}`);
+  return `Exit codes: 0 all went well, 1 the run failed, 2 the input or the arguments are wrong, 3 a file can't be read or written,
+4 a component was refused, 70 a fault of Symphony's own, 130 cancelled. By error:
+
+${lines.sort().join("\n")}
+`;
+}
+
+export function help([topic = ""]: string[]): number {
+  if (topic === "exit-codes") {
+    console.log(exitCodes());
+    return 0;
+  }
+  const text = TEXTS[topic];
+  if (text === undefined) throw new SymphonyError("cli/usage", `Cannot help with ${JSON.stringify(topic)}: there is no such command${near(topic, Object.keys(TEXTS))}`);
+  console.log(text);
+  return 0;
+}
+
+export function unknownCommand(name: string, known: readonly string[]): number {
+  throw new SymphonyError("cli/usage", `Cannot understand ${JSON.stringify(name)}: there is no such command${near(name, known)}; \`symphony help\` lists them`);
+}

@@ -1,0 +1,101 @@
+// The inputs of a run, from the command line and the melody's defaults, and the folders that they grant.
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
+import { type Fault, type Grants, type MelodyPort, type Plan, type ProcessPlatform, spellJsonForm, spellPortType, SymphonyError, type Value, valueFromJson } from "../runtime/mod.ts";
+import { near } from "../runtime/near.ts";
+
+export interface RunInputs {
+  values: Map<string, Value>;
+  grants: Grants;
+}
+
+/** `given` are NAME=VALUE. All faults are told together. */
+export function readInputs(plan: Plan, given: readonly string[], melodyFile: string, platform: ProcessPlatform): RunInputs {
+  const faults: Fault[] = [];
+  const byName = new Map<string, string>();
+  for (const one of given) {
+    const equals = one.indexOf("=");
+    const name = equals < 0 ? one : one.slice(0, equals);
+    if (equals < 0) faults.push({ path: "", message: `--input ${JSON.stringify(one)}: expected NAME=VALUE` });
+    else if (!plan.inputs.some((port) => port.name === name)) faults.push({ path: name, message: `the melody has no input ${JSON.stringify(name)}${near(name, plan.inputs.map((port) => port.name)) || `; it has ${plan.inputs.map((port) => port.name).join(", ") || "none"}`}` });
+    else if (byName.has(name)) faults.push({ path: name, message: "it is given twice" });
+    else byName.set(name, one.slice(equals + 1));
+  }
+  const values = new Map<string, Value>();
+  const folders = new Map<string, { path: string; folder: ReturnType<ProcessPlatform["folder"]> }>();
+  for (const port of plan.inputs) {
+    const text = byName.get(port.name);
+    try {
+      if (port.type.item === "folder") {
+        const path = text !== undefined ? givenFolder(text) : port.default === undefined ? undefined : defaultFolder(String(port.default), melodyFile);
+        if (path !== undefined) {
+          folders.set(port.name, { path, folder: platform.folder(path) });
+          // steps know the folder by the input's name, never by its path
+          values.set(port.name, { tag: "text", val: port.name });
+        } else if (port.required) faults.push(missing(port));
+        continue;
+      }
+      const value = text !== undefined ? fromText(text, port) : port.default === undefined ? undefined : valueFromJson(port.default, port.type);
+      if (value) values.set(port.name, value);
+      else if (port.required) faults.push(missing(port));
+    } catch (cause) {
+      faults.push({ path: port.name, message: (cause as Error).message });
+    }
+  }
+  if (faults.length > 0) throw new SymphonyError("melody/input", `Cannot run ${plan.id}:\n${faults.map(({ path, message }) => `  ${path ? `input ${path}: ` : ""}${message}`).join("\n")}`, { faults });
+  return { values, grants: { folders } };
+}
+
+function missing(port: MelodyPort): Fault {
+  return { path: port.name, message: `it is missing; give it with --input ${port.name}=... (${spellPortType(port.type)}${port.description ? `: ${port.description}` : ""})` };
+}
+
+function fromText(text: string, port: MelodyPort): Value {
+  const { item, list } = port.type;
+  const source = text.startsWith("@") ? readFileSync(expand(text.slice(1)), "utf8") : text;
+  let json: unknown = source;
+  if (list || (item !== "text" && item !== "any")) {
+    try {
+      json = JSON.parse(source);
+    } catch {
+      throw new Error(`${JSON.stringify(text.slice(0, 60))} is not of type ${spellPortType(port.type)}; expected ${spellJsonForm(port.type)}`);
+    }
+  }
+  const value = valueFromJson(json, port.type);
+  if (!value) throw new Error(`${JSON.stringify(text.slice(0, 60))} is not of type ${spellPortType(port.type)}; expected ${spellJsonForm(port.type)}`);
+  return value;
+}
+
+function expand(path: string): string {
+  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
+}
+
+function folderAt(path: string): string {
+  if (!existsSync(path)) throw new Error(`${JSON.stringify(path)} isn't there; expected a folder`);
+  if (!statSync(path).isDirectory()) throw new Error(`${JSON.stringify(path)} is no folder`);
+  return realpathSync(path);
+}
+
+/** Giving a path on the command line grants it. */
+function givenFolder(text: string): string {
+  return folderAt(resolve(expand(text)));
+}
+
+/** A melody's own default reaches only inside its project. */
+function defaultFolder(path: string, melodyFile: string): string {
+  const base = realpathSync(dirname(resolve(melodyFile)));
+  const found = folderAt(resolve(base, path));
+  const project = projectOf(base);
+  const away = relative(project, found);
+  if (away === ".." || away.startsWith("../") || resolve(found) !== resolve(project, away)) throw new Error(`its default ${JSON.stringify(path)} leads out of the melody's project ${project}; give the folder on the command line if you mean it`);
+  return found;
+}
+
+/** The nearest folder upwards that holds symphony.toml, else the melody's own. */
+function projectOf(base: string): string {
+  for (let at = base; ; at = dirname(at)) {
+    if (existsSync(join(at, "symphony.toml"))) return at;
+    if (at === dirname(at)) return base;
+  }
+}

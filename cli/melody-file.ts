@@ -1,0 +1,25 @@
+// Reads a melody's file into a plan, or says everything that is wrong with it.
+import { readFile } from "node:fs/promises";
+import { type Catalogue, type Fault, melodyError, type Plan, planMelody, readMelody, SymphonyError } from "../runtime/mod.ts";
+
+/** The plan, if any, and all faults. Throws only when the file can't be read. */
+export async function readMelodyFile(file: string, catalogue: Catalogue): Promise<{ plan: Plan | undefined; faults: Fault[] }> {
+  let source: string;
+  try {
+    source = await readFile(file, "utf8");
+  } catch (cause) {
+    const { code } = cause as { code?: string };
+    const why = code === "ENOENT" ? "nothing stands there" : code === "EISDIR" ? "it is a folder; name the melody's file in it" : (cause as Error).message;
+    throw new SymphonyError("cli/io", `Cannot read ${JSON.stringify(file)}: ${why}`, { cause });
+  }
+  const read = readMelody(source);
+  if (!read.melody) return { plan: undefined, faults: read.faults };
+  const { plan, faults } = planMelody(read.melody, catalogue, read);
+  return { plan, faults: [...read.faults, ...faults] };
+}
+
+export async function soundMelody(file: string, catalogue: Catalogue): Promise<Plan> {
+  const { plan, faults } = await readMelodyFile(file, catalogue);
+  if (!plan || faults.length > 0) throw melodyError(JSON.stringify(file), faults);
+  return plan;
+}

@@ -1,0 +1,133 @@
+// `symphony run`: a melody to its end, with progress, approvals, and outputs copied where the person wants them.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import process, { stderr, stdin } from "node:process";
+import { createInterface } from "node:readline/promises";
+import { createDagTracker, createSlot, type RunResult, type StepTask, type TrackerPorts } from "../pit/mod.ts";
+import { CODES, type Grants, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
+import { readArgs, text, texts, usage, whole } from "./args.ts";
+import { help } from "./help.ts";
+import { readInputs } from "./inputs.ts";
+import { soundMelody } from "./melody-file.ts";
+import { painter, spellBytes, spellMs, write } from "./print.ts";
+import { showProgress } from "./progress.ts";
+import { openStage, type Stage } from "./stage.ts";
+
+export async function run(args: string[]): Promise<number> {
+  const { values, positionals } = readArgs("run", args, {
+    input: { type: "string", multiple: true }, out: { type: "string" }, json: { type: "boolean" }, parallel: { type: "string" }, timeout: { type: "string" },
+    approve: { type: "string", multiple: true }, quiet: { type: "boolean" },
+  });
+  if (values["help"]) return help(["run"]);
+  const [file, ...more] = positionals;
+  if (!file || more.length > 0) throw usage(file ? `Cannot run several melodies at once: ${positionals.join(", ")}` : "Cannot run: no melody is named", "run");
+  const parallel = whole(values["parallel"], "parallel", "run", 1, 1000) ?? 16;
+  const timeoutMs = whole(values["timeout"], "timeout", "run", 1, 604_800_000);
+  await using stage = await openStage(values);
+  for (const fault of stage.catalogue.faults) write(2, `warning: ${fault.message}\n`);
+  const plan = await soundMelody(file, stage.catalogue);
+  if (timeoutMs !== undefined) plan.timeoutMs = Math.min(plan.timeoutMs ?? timeoutMs, timeoutMs);
+  const { values: inputs, grants } = readInputs(plan, texts(values["input"]), file, stage.platform);
+
+  const id = crypto.randomUUID();
+  const json = values["json"] === true;
+  const begun = performance.now();
+  if (json) stage.log.subscribe((event) => write(1, `${JSON.stringify(event)}\n`));
+  const progress = json || values["quiet"] ? undefined : showProgress(plan, stage.log);
+  const tracker = createSlot(createDagTracker(trackerPorts(stage, grants, texts(values["approve"]), json, progress))).part;
+  const handle = tracker.start(plan, inputs, { run: id, parallel });
+  const onSignal = (): void => handle.cancel("a person stopped it");
+  const second = (): never => process.exit(130);
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  process.once("SIGINT", () => process.on("SIGINT", second));
+  const result = await handle.ended;
+  progress?.stop();
+  stage.host.endRun(id);
+  const out = text(values["out"]);
+  if (out && result.state === "completed") await copyOutputs(stage, result, resolve(out));
+  if (json) write(1, `${JSON.stringify(finalObject(result))}\n`);
+  else tell(stage, result, out, performance.now() - begun);
+  process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  return result.state === "completed" ? 0 : result.state === "cancelled" ? 130 : CODES[result.error?.code ?? "run/failed"].exit || 1;
+}
+
+function trackerPorts(stage: Stage, grants: Grants, approved: readonly string[], json: boolean, progress: { pause(): void; resume(): void } | undefined): TrackerPorts {
+  let asking: Promise<unknown> = Promise.resolve();
+  return {
+    log: stage.log,
+    confinement: stage.platform.confinement,
+    invoke: (task: StepTask) => stage.host.invoke(task, grants),
+    async ask({ path, prompt, value, signal }) {
+      if (approved.includes("all") || approved.includes(path)) return { approved: true, reason: "approved on the command line" };
+      if (json || !stdin.isTTY || !stderr.isTTY)
+        throw new SymphonyError("approve/unattended", `${path} waits for approval and nobody can be asked here; say yes in advance with --approve ${path}`);
+      // one question at a time
+      const turn = asking.then(() => askPerson(path, prompt, value, signal, progress));
+      asking = turn.catch(() => {});
+      return turn;
+    },
+  };
+}
+
+async function askPerson(path: string, prompt: string, value: Value | undefined, signal: AbortSignal, progress: { pause(): void; resume(): void } | undefined): Promise<{ approved: boolean; reason: string }> {
+  progress?.pause();
+  const shown = value === undefined ? "" : `\n${JSON.stringify(valueToJson(value), null, 2).slice(0, 2000)}\n`;
+  const lines = createInterface({ input: stdin, output: stderr });
+  lines.on("SIGINT", () => process.emit("SIGINT"));
+  try {
+    const answer = (await lines.question(`\n${painter()("blue", "?")} ${path}${prompt ? `: ${prompt}` : ""}${shown}\n  Approve? [y/N, or N and a reason] `, { signal })).trim();
+    return { approved: /^y(es)?$/i.test(answer), reason: answer.replace(/^no?\b[,: ]*/i, "") };
+  } finally {
+    lines.close();
+    progress?.resume();
+  }
+}
+
+/** Values and artifact hashes; never paths or times. */
+function finalObject(result: RunResult): object {
+  return {
+    run: result.run,
+    state: result.state,
+    outputs: Object.fromEntries([...result.outputs].map(([name, value]) => [name, valueToJson(value)])),
+    ...(result.error ? { error: { code: result.error.code, ...(result.error.detail ? { detail: result.error.detail } : {}), message: result.error.message } } : {}),
+  };
+}
+
+const ENDINGS: Readonly<Record<string, string>> = {
+  "text/markdown": "md", "text/plain": "txt", "text/csv": "csv", "text/html": "html", "application/json": "json", "image/png": "png", "image/svg+xml": "svg",
+};
+
+async function copyOutputs(stage: Stage, result: RunResult, folder: string): Promise<void> {
+  try {
+    mkdirSync(folder, { recursive: true });
+    for (const [name, value] of result.outputs) {
+      if (value.tag === "artifact") writeFileSync(join(folder, `${name}.${endingOf(value.val.mediaType)}`), await stage.artifacts.get(value.val.id));
+      else if (value.tag === "bytes") writeFileSync(join(folder, `${name}.${endingOf(value.val.mediaType)}`), value.val.data);
+      else if (value.tag === "text") writeFileSync(join(folder, `${name}.txt`), value.val);
+      else writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(valueToJson(value), null, 2)}\n`);
+    }
+  } catch (cause) {
+    if (cause instanceof SymphonyError) throw cause;
+    throw new SymphonyError("cli/io", `Cannot copy the outputs to ${JSON.stringify(folder)}: ${(cause as Error).message}; they are kept, \`symphony artifacts list\` shows them`, { cause });
+  }
+}
+
+function endingOf(mediaType: string): string {
+  return ENDINGS[mediaType.replace(/;.*$/, "")] ?? "bin";
+}
+
+function tell(stage: Stage, result: RunResult, out: string | undefined, ms: number): void {
+  const paint = painter();
+  if (result.state === "completed") write(2, `${paint("green", "completed")} in ${spellMs(ms)}\n`);
+  else write(2, `${paint("red", result.state)} after ${spellMs(ms)}: ${result.error?.code}: ${result.error?.message}\n`);
+  for (const [name, value] of result.outputs) {
+    if (value.tag === "artifact") {
+      const where = out ? join(out, `${name}.${endingOf(value.val.mediaType)}`) : `symphony artifacts show ${value.val.id.slice(0, 12)}`;
+      write(1, `${name}: ${value.val.mediaType}, ${spellBytes(value.val.size)}, ${result.state === "completed" ? where : value.val.id}\n`);
+    } else {
+      const shown = value.tag === "text" ? value.val : JSON.stringify(valueToJson(value));
+      write(1, `${name}: ${shown.length > 2000 ? `${shown.slice(0, 2000)}... (${shown.length} characters; --json gives all)` : shown}\n`);
+    }
+  }
+  void stage;
+}

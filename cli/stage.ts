@@ -1,0 +1,52 @@
+// Wires platform, runtime and Pit for a command, and closes them in reverse order. Leaves out what the command does.
+import { existsSync } from "node:fs";
+import { availableParallelism, homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { env } from "node:process";
+import { type ArtifactStore, createArtifactStore, createSlot } from "../pit/mod.ts";
+import {
+  createEventLog, createExtensionHost, createIsolatePool, createPreparer, discoverExtensions, type EventLog, type ExtensionHost, type IsolatePool, type LoadedCatalogue, type ProcessPlatform,
+} from "../runtime/mod.ts";
+import { createFileStorage, createSystemPlatform, ensureFolder } from "../runtime/platform/system.ts";
+import { embedded } from "./embedded.ts";
+import { type Parsed, text, texts } from "./args.ts";
+
+/** The part of a stage that commands need which run nothing. */
+export interface Backstage {
+  home: string;
+  platform: ProcessPlatform;
+  catalogue: LoadedCatalogue;
+  artifacts: ArtifactStore;
+}
+
+export interface Stage extends Backstage {
+  log: EventLog;
+  pool: IsolatePool;
+  host: ExtensionHost;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+function homeFolder(values: Parsed["values"]): string {
+  return ensureFolder(resolve(text(values["home"]) ?? env["SYMPHONY_HOME"] ?? join(homedir(), ".symphony")));
+}
+
+export async function openBackstage(values: Parsed["values"]): Promise<Backstage> {
+  const root = join(import.meta.dirname, "..");
+  const home = homeFolder(values);
+  const platform = createSystemPlatform({ isolate: join(root, ".build/isolate/isolate.mjs"), prepare: join(root, ".build/prepare/prepare.mjs"), compiled: embedded !== undefined });
+  const folders = [...(embedded ? [] : [join(root, "extensions")]), ...texts(values["extensions"]).map((folder) => resolve(folder)), join(home, "extensions")];
+  const catalogue = await discoverExtensions(platform, folders.filter((folder) => existsSync(folder)), embedded ? await embedded.extensions() : []);
+  const artifacts = createSlot(createArtifactStore({ platform, storage: createFileStorage(join(home, "artifacts")) })).part;
+  return { home, platform, catalogue, artifacts };
+}
+
+export async function openStage(values: Parsed["values"]): Promise<Stage> {
+  const backstage = await openBackstage(values);
+  const { platform, home, catalogue, artifacts } = backstage;
+  const log = createEventLog();
+  const pool = createIsolatePool({ platform, perComponentMax: availableParallelism() });
+  const files = createFileStorage(join(home, "cache/components"));
+  const preparer = createPreparer({ platform, cache: embedded ? embedded.cacheOver(files) : files });
+  const host = createExtensionHost({ catalogue, preparer, pool, artifacts, log });
+  return { ...backstage, log, pool, host, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
+}

@@ -1,0 +1,33 @@
+// `symphony validate`: everything that is wrong with melodies, without running them.
+import { melodyError, melodyJsonSchema } from "../runtime/mod.ts";
+import { readArgs, usage } from "./args.ts";
+import { help } from "./help.ts";
+import { readMelodyFile } from "./melody-file.ts";
+import { write } from "./print.ts";
+import { openBackstage } from "./stage.ts";
+
+export async function validate(args: string[]): Promise<number> {
+  const { values, positionals } = readArgs("validate", args, { json: { type: "boolean" }, schema: { type: "boolean" } });
+  if (values["help"]) return help(["validate"]);
+  if (values["schema"]) {
+    write(1, `${JSON.stringify(melodyJsonSchema(), null, 2)}\n`);
+    return 0;
+  }
+  if (positionals.length === 0) throw usage("Cannot validate: no melody is named", "validate");
+  const { catalogue } = await openBackstage(values);
+  for (const fault of catalogue.faults) write(2, `warning: ${fault.message}\n`);
+  let sound = true;
+  for (const file of positionals) {
+    const { plan, faults } = await readMelodyFile(file, catalogue);
+    const nodes = plan?.nodes.length ?? 0;
+    const edges = plan ? plan.graph.from.length + plan.entry.length + plan.exit.length : 0;
+    if (values["json"]) write(1, `${JSON.stringify({ file, sound: faults.length === 0, nodes, edges, faults })}\n`);
+    else if (faults.length === 0) write(1, `${file}: sound, ${nodes} nodes, ${edges} edges\n`);
+    else {
+      const error = melodyError(JSON.stringify(file), faults);
+      write(2, `${error.code}: ${error.message}\n`);
+    }
+    if (faults.length > 0) sound = false;
+  }
+  return sound ? 0 : 2;
+}

@@ -1,0 +1,49 @@
+// The command line: picks the command, turns errors into exit codes. A command is imported when it is chosen, so that
+// `--version` costs nothing.
+import { argv, exit } from "node:process";
+import version from "./package.json" with { type: "json" };
+
+const COMMANDS = ["run", "validate", "artifacts", "ext", "help"] as const;
+
+async function main(args: string[]): Promise<number> {
+  const [name = "help", ...rest] = args;
+  switch (name) {
+    case "--version":
+    case "-V":
+      console.log(`symphony ${version.version}`);
+      return 0;
+    // the compiled binary starts itself so; the names are no commands
+    case "__isolate":
+      await (await import("./runtime/extension/isolate/main.ts")).main();
+      return 0;
+    case "__prepare":
+      await (await import("./runtime/extension/prepare/main.ts")).main();
+      return 0;
+    case "run":
+      return (await import("./cli/run.ts")).run(rest);
+    case "validate":
+      return (await import("./cli/validate.ts")).validate(rest);
+    case "artifacts":
+      return (await import("./cli/artifacts.ts")).artifacts(rest);
+    case "ext":
+      return (await import("./cli/ext.ts")).ext(rest);
+    case "help":
+    case "--help":
+    case "-h":
+      return (await import("./cli/help.ts")).help(rest);
+    default:
+      return (await import("./cli/help.ts")).unknownCommand(name, COMMANDS);
+  }
+}
+
+async function report(cause: unknown): Promise<number> {
+  const { CODES, SymphonyError } = await import("./runtime/mod.ts");
+  if (!(cause instanceof SymphonyError)) {
+    console.error(`symphony failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\nThis is a fault of Symphony's own; please report it with what you did.`);
+    return 70;
+  }
+  console.error(`${cause.code}: ${cause.message}`);
+  return CODES[cause.code].exit;
+}
+
+exit(await main(argv.slice(2)).catch(report));

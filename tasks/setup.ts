@@ -1,0 +1,40 @@
+// The second half of the set-up, which runs on Bun: bundles the programs of child processes, builds the extensions.
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { buildExtension } from "./build-extension.ts";
+
+const root = join(import.meta.dirname, "..");
+
+/** Bundles the isolate's and the preparer's programs, so that a sandbox needs to see one folder and nothing else. */
+export async function bundlePrograms(): Promise<void> {
+  for (const name of ["isolate", "prepare"]) {
+    const { success, logs } = await Bun.build({
+      entrypoints: [join(root, `runtime/extension/${name}/program.ts`)],
+      outdir: join(root, ".build", name),
+      naming: `${name}.mjs`,
+      target: "node",
+      minify: { whitespace: true, syntax: true },
+    });
+    if (!success) throw new AggregateError(logs, `cannot bundle ${name}`);
+  }
+  const vendor = join(root, "node_modules/@bytecodealliance/jco-transpile/vendor");
+  for (const file of readdirSync(vendor)) if (/^js-component-bindgen-component\.core\d*\.wasm$/.test(file)) copyFileSync(join(vendor, file), join(root, ".build/prepare", file));
+}
+
+/** Folders of extensions below `parent`. */
+export function extensionFolders(parent: string): string[] {
+  return readdirSync(join(root, parent), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(root, parent, entry.name, "manifest.toml")))
+    .map(({ name }) => join(root, parent, name))
+    .sort();
+}
+
+if (import.meta.main) {
+  mkdirSync(join(root, ".build"), { recursive: true });
+  await bundlePrograms();
+  const folders = extensionFolders("extensions");
+  for (const [index, folder] of folders.entries()) {
+    const begun = performance.now();
+    if ((await buildExtension(folder)) === "built") console.error(`symphony: built ${folder.slice(root.length + 1)} (${index + 1} of ${folders.length}) in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+  }
+}

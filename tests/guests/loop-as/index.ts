@@ -1,0 +1,7 @@
+// Never returns.
+import { Call } from "../../../wit/bindings/assemblyscript/symphony";
+
+export function process(call: Call): void {
+  // the store keeps the compiler from dropping the loop
+  for (;;) store<u8>(8, load<u8>(8));
+}

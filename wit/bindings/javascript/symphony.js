@@ -1,0 +1,152 @@
+// Symphony's contracts for guests in JavaScript (QuickJS): values, faults, and the wrapper that every call goes through.
+// Leaves out files and artifacts, which exist only for a guest whose manifest asks for them: import those where you use them.
+import call from "symphony:host/call@0.1.0";
+import log from "symphony:host/log@0.1.0";
+import progress from "symphony:host/progress@0.1.0";
+
+/** @typedef {import("../typescript/interfaces/symphony-types-types.d.ts").Value} Value */
+/** @typedef {import("../typescript/interfaces/symphony-types-types.d.ts").Item} Item */
+/** @typedef {import("../typescript/interfaces/symphony-types-types.d.ts").Entry} Entry */
+/** @typedef {import("../typescript/interfaces/symphony-types-types.d.ts").ErrorKind} ErrorKind */
+
+/** @returns {Item} */
+export const nothing = () => ({ tag: "null" });
+/** @returns {Item} */
+export const boolean = (/** @type {boolean} */ val) => ({ tag: "boolean", val });
+/** The host refuses NaN and infinities. @returns {Item} */
+export const number = (/** @type {number} */ val) => ({ tag: "number", val });
+/** @returns {Item} */
+export const text = (/** @type {string} */ val) => ({ tag: "text", val });
+/** Any data that JSON can hold. @returns {Item} */
+export const json = (/** @type {unknown} */ data) => ({ tag: "json", val: JSON.stringify(data) });
+/** Up to 1 MiB; larger data goes through an artifact. @returns {Item} */
+export const bytes = (/** @type {string} */ mediaType, /** @type {Uint8Array} */ data) => ({ tag: "bytes", val: { mediaType, data } });
+/** @returns {Item} */
+export const artifact = (/** @type {string} */ id, /** @type {number} */ size, /** @type {string} */ mediaType) => ({ tag: "artifact", val: { id, size, mediaType } });
+/** A list of values; lists don't nest. @returns {Value} */
+export const items = (/** @type {Item[]} */ list) => ({ tag: "items", val: list });
+
+/** What a value holds, as plain JavaScript: json is parsed, a list becomes an array, null becomes null. */
+export function plain(/** @type {Value | undefined} */ value) {
+  if (value === undefined || value.tag === "null") return null;
+  if (value.tag === "json") return JSON.parse(value.val);
+  return value.tag === "items" ? value.val.map(plain) : value.val;
+}
+
+/** What `fail` throws; holds the error as the contract has it. */
+class Failure extends Error {
+  constructor(payload, message) {
+    super(message);
+    this.payload = payload;
+  }
+}
+
+/** One call: what came in, what goes out. */
+class Call {
+  /** Every input, by port. @type {Map<string, Value>} */
+  inputs;
+  /** Every setting, by name. @type {Map<string, Value>} */
+  settings;
+  /** @type {Entry[]} */
+  outputs = [];
+
+  constructor(inputs, settings) {
+    this.inputs = new Map(inputs.map(({ name, value }) => [name, value]));
+    this.settings = new Map(settings.map(({ name, value }) => [name, value]));
+  }
+
+  /** What a port holds, as `plain` gives it; null when nothing fed it. */
+  input(port) {
+    return plain(this.inputs.get(port));
+  }
+
+  /** What a setting holds, as `plain` gives it. */
+  setting(name) {
+    return plain(this.settings.get(name));
+  }
+
+  /** Gives a value to an output port. */
+  output(/** @type {string} */ name, /** @type {Value} */ value) {
+    this.outputs.push({ name, value });
+  }
+
+  /**
+   * Ends the call with a fault that the same call would meet again; never returns. `code` is dotted lower case, `name`
+   * the port or setting at fault, `details` any further facts.
+   * @param {ErrorKind} kind @param {string} code @param {string} message @param {string} [name] @param {unknown} [details]
+   * @returns {never}
+   */
+  fail(kind, code, message, name, details) {
+    throw new Failure({ tag: "permanent", val: fault(kind, code, message, name, details) }, message);
+  }
+
+  /**
+   * As `fail`, with a fault that may pass: worth another attempt after so many milliseconds.
+   * @returns {never}
+   */
+  failForNow(kind, code, message, retryAfterMs = 0, name, details) {
+    throw new Failure({ tag: "transient", val: { fault: fault(kind, code, message, name, details), retryAfterMs } }, message);
+  }
+
+  log(/** @type {string} */ message, /** @type {"debug" | "info" | "warn" | "error"} */ level = "info") {
+    log.write(level, message);
+  }
+
+  /** Says that `fraction` (0 to 1) is done. */
+  progress(/** @type {number} */ fraction, note = "") {
+    progress.report(fraction, note);
+  }
+
+  /** Milliseconds until the host ends this call. */
+  get remainingMs() {
+    return call.remainingMs();
+  }
+
+  /** Whether nobody wants the result any more; then return soon, with any result. */
+  get cancelled() {
+    return call.cancelled();
+  }
+
+  /** Equal for every attempt at the same work in the same run. */
+  get idempotencyKey() {
+    return call.idempotencyKey();
+  }
+
+  /** 1 for the first attempt. */
+  get attempt() {
+    return call.attempt();
+  }
+}
+
+// absent options are null here, never undefined
+function fault(kind, code, message, name, details) {
+  return { kind, code, message, name: name ?? null, details: details === undefined ? null : JSON.stringify(details) };
+}
+
+/**
+ * Runs the author's function and gives its outputs. QuickJS turns a thrown Error into a trap and loses the message, so
+ * everything thrown leaves as the contract's error: a host call's own error as it came, the rest as `js.exception`.
+ * @param {(call: Call) => void} process
+ */
+function enter(process, inputs, settings) {
+  const call = new Call(inputs, settings);
+  let error;
+  try {
+    process(call);
+    return call.outputs;
+  } catch (thrown) {
+    error = errorOf(thrown);
+  }
+  throw error;
+}
+
+function errorOf(thrown) {
+  if (thrown?.payload?.tag === "permanent" || thrown?.payload?.tag === "transient") return thrown.payload;
+  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `thrown: ${String(thrown)}`;
+  return { tag: "permanent", val: fault("internal", "js.exception", message, undefined, { stack: thrown?.stack ?? "" }) };
+}
+
+/** What an operator exports as `transform`. */
+export const operator = (/** @type {(call: Call) => void} */ process) => ({ process: (inputs, settings) => enter(process, inputs, settings) });
+/** What an instrument exports as `inference`. */
+export const instrument = (/** @type {(call: Call) => void} */ invoke) => ({ invoke: (inputs, settings) => enter(invoke, inputs, settings) });
