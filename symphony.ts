@@ -39,7 +39,9 @@ async function main(args: string[]): Promise<number> {
 async function report(cause: unknown): Promise<number> {
   const { CODES, SymphonyError } = await import("./runtime/mod.ts");
   if (!(cause instanceof SymphonyError)) {
-    console.error(`symphony failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\nThis is a fault of Symphony's own; please report it with what you did.`);
+    console.error(
+      `symphony failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\nThis is a fault of Symphony's own; please report it with what you did.`,
+    );
     return 70;
   }
   console.error(`${cause.code}: ${cause.message}`);

@@ -23,7 +23,9 @@ export function readArgs(command: string, args: string[], own: Options): Parsed 
     return { values: values as Parsed["values"], positionals };
   } catch (cause) {
     const unknown = /Unknown option '--?([^'=]+)/.exec((cause as Error).message)?.[1];
-    const message = unknown ? `Cannot understand --${unknown}: symphony ${command} has no such option${near(unknown, Object.keys(options)).replaceAll('"', "").replace("mean ", "mean --")}` : `Cannot understand the arguments: ${(cause as Error).message.split("\n")[0]}`;
+    const message = unknown
+      ? `Cannot understand --${unknown}: symphony ${command} has no such option${near(unknown, Object.keys(options)).replaceAll('"', "").replace("mean ", "mean --")}`
+      : `Cannot understand the arguments: ${(cause as Error).message.split("\n")[0]}`;
     throw new SymphonyError("cli/usage", `${message}; \`symphony help ${command}\` lists what there is`);
   }
 }
@@ -44,6 +46,7 @@ export function usage(message: string, command: string): SymphonyError {
 export function whole(value: Parsed["values"][string], name: string, command: string, least: number, most: number): number | undefined {
   if (value === undefined) return undefined;
   const number = Number(value);
-  if (!Number.isInteger(number) || number < least || number > most) throw usage(`Cannot use --${name} ${JSON.stringify(value)}: expected a whole number from ${least} to ${most}`, command);
+  if (!Number.isInteger(number) || number < least || number > most)
+    throw usage(`Cannot use --${name} ${JSON.stringify(value)}: expected a whole number from ${least} to ${most}`, command);
   return number;
 }

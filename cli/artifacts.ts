@@ -17,7 +17,8 @@ export async function artifacts(args: string[]): Promise<number> {
     if (all.length === 0 && !values["json"]) write(2, "Nothing is stored yet; `symphony run` stores what melodies make.\n");
     return 0;
   }
-  if ((action !== "show" && action !== "get") || !prefix || positionals.length > 2) throw usage(`Cannot understand ${JSON.stringify(positionals.join(" "))}: expected list, show ID or get ID`, "artifacts");
+  if ((action !== "show" && action !== "get") || !prefix || positionals.length > 2)
+    throw usage(`Cannot understand ${JSON.stringify(positionals.join(" "))}: expected list, show ID or get ID`, "artifacts");
   const found = await store.find(prefix);
   const bytes = await store.get(found.id);
   if (action === "get") {

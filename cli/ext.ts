@@ -13,15 +13,28 @@ export async function ext(args: string[]): Promise<number> {
   for (const { manifest, place } of catalogue.all()) {
     const { id, version, kind, title, description, capabilities, limits } = manifest;
     if (values["json"]) {
-      const ports = (specs: ReadonlyMap<string, PortSpec>) => Object.fromEntries([...specs].map(([name, spec]) => [name, { type: spellPortType(spec.type), required: spec.required, ...(spec.default ? { default: valueToJson(spec.default) } : {}), description: spec.description }]));
-      write(1, `${JSON.stringify({ id, version, kind, title, description, capabilities, limits, inputs: ports(manifest.inputs), outputs: ports(manifest.outputs), settings: ports(manifest.settings), place })}\n`);
+      const ports = (specs: ReadonlyMap<string, PortSpec>) =>
+        Object.fromEntries(
+          [...specs].map(([name, spec]) => [
+            name,
+            { type: spellPortType(spec.type), required: spec.required, ...(spec.default ? { default: valueToJson(spec.default) } : {}), description: spec.description },
+          ]),
+        );
+      write(
+        1,
+        `${JSON.stringify({ id, version, kind, title, description, capabilities, limits, inputs: ports(manifest.inputs), outputs: ports(manifest.outputs), settings: ports(manifest.settings), place })}\n`,
+      );
       continue;
     }
     const port = ({ name, type, required }: PortSpec): string => `${name}${required ? "" : "?"}: ${spellPortType(type)}`;
     write(1, `${id} ${version}  ${kind}  ${title}\n  ${description}\n`);
     write(1, `  in  ${[...manifest.inputs.values()].map(port).join(", ") || "nothing"}\n  out ${[...manifest.outputs.values()].map(port).join(", ")}\n`);
-    if (manifest.settings.size) write(1, `  set ${[...manifest.settings.values()].map((spec) => `${port(spec)}${spec.default ? ` = ${JSON.stringify(valueToJson(spec.default))}` : ""}`).join(", ")}\n`);
-    write(1, `  may ${[capabilities.files ? "read granted folders" : "", capabilities.artifacts === "none" ? "" : `${capabilities.artifacts} artifacts`].filter(Boolean).join(", ") || "compute, and nothing else"}; at most ${limits.memoryMiB} MiB, ${limits.timeMs} ms a call\n\n`);
+    if (manifest.settings.size)
+      write(1, `  set ${[...manifest.settings.values()].map((spec) => `${port(spec)}${spec.default ? ` = ${JSON.stringify(valueToJson(spec.default))}` : ""}`).join(", ")}\n`);
+    write(
+      1,
+      `  may ${[capabilities.files ? "read granted folders" : "", capabilities.artifacts === "none" ? "" : `${capabilities.artifacts} artifacts`].filter(Boolean).join(", ") || "compute, and nothing else"}; at most ${limits.memoryMiB} MiB, ${limits.timeMs} ms a call\n\n`,
+    );
   }
   for (const fault of catalogue.faults) write(2, `${fault.message}\n`);
   if (!values["json"]) write(2, `Isolation: a process for each component, closed in by ${platform.confinement}.\n`);

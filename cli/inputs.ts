@@ -2,7 +2,18 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
-import { type Fault, type Grants, type MelodyPort, type Plan, type ProcessPlatform, spellJsonForm, spellPortType, SymphonyError, type Value, valueFromJson } from "../runtime/mod.ts";
+import {
+  type Fault,
+  type Grants,
+  type MelodyPort,
+  type Plan,
+  type ProcessPlatform,
+  spellJsonForm,
+  spellPortType,
+  SymphonyError,
+  type Value,
+  valueFromJson,
+} from "../runtime/mod.ts";
 import { near } from "../runtime/near.ts";
 
 export interface RunInputs {
@@ -18,7 +29,16 @@ export function readInputs(plan: Plan, given: readonly string[], melodyFile: str
     const equals = one.indexOf("=");
     const name = equals < 0 ? one : one.slice(0, equals);
     if (equals < 0) faults.push({ path: "", message: `--input ${JSON.stringify(one)}: expected NAME=VALUE` });
-    else if (!plan.inputs.some((port) => port.name === name)) faults.push({ path: name, message: `the melody has no input ${JSON.stringify(name)}${near(name, plan.inputs.map((port) => port.name)) || `; it has ${plan.inputs.map((port) => port.name).join(", ") || "none"}`}` });
+    else if (!plan.inputs.some((port) => port.name === name))
+      faults.push({
+        path: name,
+        message: `the melody has no input ${JSON.stringify(name)}${
+          near(
+            name,
+            plan.inputs.map((port) => port.name),
+          ) || `; it has ${plan.inputs.map((port) => port.name).join(", ") || "none"}`
+        }`,
+      });
     else if (byName.has(name)) faults.push({ path: name, message: "it is given twice" });
     else byName.set(name, one.slice(equals + 1));
   }
@@ -43,7 +63,8 @@ export function readInputs(plan: Plan, given: readonly string[], melodyFile: str
       faults.push({ path: port.name, message: (cause as Error).message });
     }
   }
-  if (faults.length > 0) throw new SymphonyError("melody/input", `Cannot run ${plan.id}:\n${faults.map(({ path, message }) => `  ${path ? `input ${path}: ` : ""}${message}`).join("\n")}`, { faults });
+  if (faults.length > 0)
+    throw new SymphonyError("melody/input", `Cannot run ${plan.id}:\n${faults.map(({ path, message }) => `  ${path ? `input ${path}: ` : ""}${message}`).join("\n")}`, { faults });
   return { values, grants: { folders } };
 }
 
@@ -88,7 +109,8 @@ function defaultFolder(path: string, melodyFile: string): string {
   const found = folderAt(resolve(base, path));
   const project = projectOf(base);
   const away = relative(project, found);
-  if (away === ".." || away.startsWith("../") || resolve(found) !== resolve(project, away)) throw new Error(`its default ${JSON.stringify(path)} leads out of the melody's project ${project}; give the folder on the command line if you mean it`);
+  if (away === ".." || away.startsWith("../") || resolve(found) !== resolve(project, away))
+    throw new Error(`its default ${JSON.stringify(path)} leads out of the melody's project ${project}; give the folder on the command line if you mean it`);
   return found;
 }
 

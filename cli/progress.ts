@@ -16,7 +16,13 @@ interface Row {
 }
 
 const SIGNS: Record<Row["state"], [string, Parameters<Paint>[0]]> = {
-  waiting: ["·", "dim"], running: ["▶", "green"], done: ["✓", "dim"], skipped: ["–", "dim"], failed: ["✗", "red"], retrying: ["↻", "yellow"], asking: ["?", "blue"],
+  waiting: ["·", "dim"],
+  running: ["▶", "green"],
+  done: ["✓", "dim"],
+  skipped: ["–", "dim"],
+  failed: ["✗", "red"],
+  retrying: ["↻", "yellow"],
+  asking: ["?", "blue"],
 };
 const FRAME_MS = 80;
 const LINE_EVERY_MS = 2000;

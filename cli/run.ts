@@ -15,8 +15,13 @@ import { openStage, type Stage } from "./stage.ts";
 
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = readArgs("run", args, {
-    input: { type: "string", multiple: true }, out: { type: "string" }, json: { type: "boolean" }, parallel: { type: "string" }, timeout: { type: "string" },
-    approve: { type: "string", multiple: true }, quiet: { type: "boolean" },
+    input: { type: "string", multiple: true },
+    out: { type: "string" },
+    json: { type: "boolean" },
+    parallel: { type: "string" },
+    timeout: { type: "string" },
+    approve: { type: "string", multiple: true },
+    quiet: { type: "boolean" },
   });
   if (values["help"]) return help(["run"]);
   const [file, ...more] = positionals;
@@ -69,7 +74,13 @@ function trackerPorts(stage: Stage, grants: Grants, approved: readonly string[],
   };
 }
 
-async function askPerson(path: string, prompt: string, value: Value | undefined, signal: AbortSignal, progress: { pause(): void; resume(): void } | undefined): Promise<{ approved: boolean; reason: string }> {
+async function askPerson(
+  path: string,
+  prompt: string,
+  value: Value | undefined,
+  signal: AbortSignal,
+  progress: { pause(): void; resume(): void } | undefined,
+): Promise<{ approved: boolean; reason: string }> {
   progress?.pause();
   const shown = value === undefined ? "" : `\n${JSON.stringify(valueToJson(value), null, 2).slice(0, 2000)}\n`;
   const lines = createInterface({ input: stdin, output: stderr });
@@ -94,7 +105,13 @@ function finalObject(result: RunResult): object {
 }
 
 const ENDINGS: Readonly<Record<string, string>> = {
-  "text/markdown": "md", "text/plain": "txt", "text/csv": "csv", "text/html": "html", "application/json": "json", "image/png": "png", "image/svg+xml": "svg",
+  "text/markdown": "md",
+  "text/plain": "txt",
+  "text/csv": "csv",
+  "text/html": "html",
+  "application/json": "json",
+  "image/png": "png",
+  "image/svg+xml": "svg",
 };
 
 async function copyOutputs(stage: Stage, result: RunResult, folder: string): Promise<void> {
@@ -108,7 +125,9 @@ async function copyOutputs(stage: Stage, result: RunResult, folder: string): Pro
     }
   } catch (cause) {
     if (cause instanceof SymphonyError) throw cause;
-    throw new SymphonyError("cli/io", `Cannot copy the outputs to ${JSON.stringify(folder)}: ${(cause as Error).message}; they are kept, \`symphony artifacts list\` shows them`, { cause });
+    throw new SymphonyError("cli/io", `Cannot copy the outputs to ${JSON.stringify(folder)}: ${(cause as Error).message}; they are kept, \`symphony artifacts list\` shows them`, {
+      cause,
+    });
   }
 }
 

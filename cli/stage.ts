@@ -5,7 +5,16 @@ import { join, resolve } from "node:path";
 import { env } from "node:process";
 import { type ArtifactStore, createArtifactStore, createSlot } from "../pit/mod.ts";
 import {
-  createEventLog, createExtensionHost, createIsolatePool, createPreparer, discoverExtensions, type EventLog, type ExtensionHost, type IsolatePool, type LoadedCatalogue, type ProcessPlatform,
+  createEventLog,
+  createExtensionHost,
+  createIsolatePool,
+  createPreparer,
+  discoverExtensions,
+  type EventLog,
+  type ExtensionHost,
+  type IsolatePool,
+  type LoadedCatalogue,
+  type ProcessPlatform,
 } from "../runtime/mod.ts";
 import { createFileStorage, createSystemPlatform, ensureFolder } from "../runtime/platform/system.ts";
 import { embedded } from "./embedded.ts";
@@ -35,7 +44,11 @@ export async function openBackstage(values: Parsed["values"]): Promise<Backstage
   const home = homeFolder(values);
   const platform = createSystemPlatform({ isolate: join(root, ".build/isolate/isolate.mjs"), prepare: join(root, ".build/prepare/prepare.mjs"), compiled: embedded !== undefined });
   const folders = [...(embedded ? [] : [join(root, "extensions")]), ...texts(values["extensions"]).map((folder) => resolve(folder)), join(home, "extensions")];
-  const catalogue = await discoverExtensions(platform, folders.filter((folder) => existsSync(folder)), embedded ? await embedded.extensions() : []);
+  const catalogue = await discoverExtensions(
+    platform,
+    folders.filter((folder) => existsSync(folder)),
+    embedded ? await embedded.extensions() : [],
+  );
   const artifacts = createSlot(createArtifactStore({ platform, storage: createFileStorage(join(home, "artifacts")) })).part;
   return { home, platform, catalogue, artifacts };
 }

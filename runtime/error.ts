@@ -67,11 +67,7 @@ export class SymphonyError extends Error {
   /** The component's own code, for example `csv.ragged-row`. */
   readonly detail: string | undefined;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number; faults?: readonly Fault[]; detail?: string } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number; faults?: readonly Fault[]; detail?: string } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "SymphonyError";
     this.code = code;

@@ -1,7 +1,7 @@
 // The public door of the runtime. Browser compatible: nothing here reaches a platform or a transport.
 export { CODES, type ErrorCode, type Fault, SymphonyError } from "./error.ts";
 export { createEventLog, type EventLog, type RunEvent, type RunRecord, type RunState } from "./event.ts";
-export { type ArtifactPort, type Grants } from "./extension/capabilities.ts";
+export type { ArtifactPort, Grants } from "./extension/capabilities.ts";
 export { type ExtensionHost, createExtensionHost } from "./extension/host.ts";
 export { type Gated, gate } from "./extension/gate/gate.ts";
 export { createIsolatePool, type IsolatePool } from "./extension/isolate/pool.ts";
@@ -11,7 +11,17 @@ export { createPreparer, type Preparer } from "./extension/prepare/prepare.ts";
 export { compareUtf8 } from "./order.ts";
 export type { Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
 export {
-  type ArtifactRef, type Entry, type Item, parsePortType, type PortType, spellJsonForm, spellPortType, type Value, valueFits, valueFromJson, valueToJson,
+  type ArtifactRef,
+  type Entry,
+  type Item,
+  parsePortType,
+  type PortType,
+  spellJsonForm,
+  spellPortType,
+  type Value,
+  valueFits,
+  valueFromJson,
+  valueToJson,
 } from "./value.ts";
 export { createGraph, findCycle, topologicalOrder, walkGraph } from "./workflow/graph.ts";
 export { melodyError, melodyJsonSchema, readMelody } from "./workflow/melody.ts";

@@ -1,18 +1,21 @@
 // Names that a mistyped one may have meant. Pure.
 
-/** ` (did you mean "text"?)` or "" when nothing is near: at most 2 edits away, or a third of a long word. */
+/** ` (did you mean "text"?)` or "" when nothing is near: at most 2 edits away (1 for up to 4 letters), or a third of a long word. */
 export function near(word: string, known: Iterable<string>): string {
   if (word.length > 128) return "";
   const found: { name: string; distance: number }[] = [];
   for (const name of known) {
-    const most = Math.max(2, Math.floor(name.length / 3));
+    const most = name.length < 5 ? 1 : Math.max(2, Math.floor(name.length / 3));
     if (Math.abs(name.length - word.length) > most) continue;
     const distance = editDistance(word.toLowerCase(), name.toLowerCase(), most);
     if (distance <= most && distance < name.length) found.push({ name, distance });
   }
   if (found.length === 0) return "";
   found.sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
-  return ` (did you mean ${found.slice(0, 3).map(({ name }) => JSON.stringify(name)).join(" or ")}?)`;
+  return ` (did you mean ${found
+    .slice(0, 3)
+    .map(({ name }) => JSON.stringify(name))
+    .join(" or ")}?)`;
 }
 
 /** Optimal string alignment distance (Damerau-Levenshtein with adjacent swaps), or `most + 1` when it is larger. */

@@ -5,7 +5,9 @@ import { near } from "./near.ts";
 
 /** `nodes[3].uses` for ["nodes", 3, "uses"]. */
 export function spellPath(path: readonly PropertyKey[]): string {
-  return path.map((key, i) => (typeof key === "number" ? `[${key}]` : /^[A-Za-z0-9_-]+$/.test(String(key)) ? `${i ? "." : ""}${String(key)}` : `[${JSON.stringify(String(key))}]`)).join("");
+  return path
+    .map((key, i) => (typeof key === "number" ? `[${key}]` : /^[A-Za-z0-9_-]+$/.test(String(key)) ? `${i ? "." : ""}${String(key)}` : `[${JSON.stringify(String(key))}]`))
+    .join("");
 }
 
 /** A value as it stands in the file, cut to 60 characters. */
@@ -39,13 +41,18 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: readonly PropertyKey[], ra
     case "unrecognized_keys": {
       const known = schema ? keysAt(schema, path) : [];
       for (const key of issue.keys)
-        faults.push({ path: spellPath([...path, key]), message: `${JSON.stringify(key)} is no key here${near(key, known) || (known.length ? `; known are ${known.join(", ")}` : "")}` });
+        faults.push({
+          path: spellPath([...path, key]),
+          message: `${JSON.stringify(key)} is no key here${near(key, known) || (known.length ? `; known are ${known.join(", ")}` : "")}`,
+        });
       return;
     }
     case "invalid_union": {
       if (issue.discriminator !== undefined) {
         const known = "options" in issue ? (issue.options as unknown[]) : [];
-        const expected = known.length ? `, expected one of ${known.map((option) => JSON.stringify(option)).join(", ")}${typeof value === "string" ? near(value, known.map(String)) : ""}` : `, which is no ${issue.discriminator} that is known`;
+        const expected = known.length
+          ? `, expected one of ${known.map((option) => JSON.stringify(option)).join(", ")}${typeof value === "string" ? near(value, known.map(String)) : ""}`
+          : `, which is no ${issue.discriminator} that is known`;
         faults.push({ path: spellPath(path), message: `${missing ? "nothing stands" : `${spellValue(value)} stands`} here${expected}` });
         return;
       }
@@ -66,7 +73,10 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: readonly PropertyKey[], ra
       });
       return;
     default:
-      faults.push({ path: spellPath(path), message: missing && issue.code === "invalid_type" ? `it is missing; expected ${expectation(issue)}` : `${spellValue(value)} stands here, expected ${expectation(issue)}` });
+      faults.push({
+        path: spellPath(path),
+        message: missing && issue.code === "invalid_type" ? `it is missing; expected ${expectation(issue)}` : `${spellValue(value)} stands here, expected ${expectation(issue)}`,
+      });
   }
 }
 

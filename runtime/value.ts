@@ -127,7 +127,8 @@ function itemFromJson(json: unknown, type: ItemType): Item | undefined {
       return structuredFromJson(json, type);
     case "any":
       if (json === null) return { tag: "null" };
-      if (typeof json === "boolean" || typeof json === "number" || typeof json === "string") return itemFromJson(json, typeof json === "string" ? "text" : (typeof json as "boolean" | "number"));
+      if (typeof json === "boolean" || typeof json === "number" || typeof json === "string")
+        return itemFromJson(json, typeof json === "string" ? "text" : (typeof json as "boolean" | "number"));
       return structuredFromJson(json, "content") ?? { tag: "json", val: JSON.stringify(json) };
   }
 }
@@ -159,8 +160,15 @@ export function valueFromJson(json: unknown, type: PortType): Value | undefined 
 /** How a value of this type is written in a melody, for messages. */
 export function spellJsonForm(type: PortType): string {
   const one = {
-    boolean: "true or false", number: "a number", text: "a string", json: "any JSON", folder: "a path as a string", any: "any JSON",
-    bytes: '{"base64": ..., "mediaType": ...}', artifact: '{"artifact": ..., "size": ..., "mediaType": ...}', content: "bytes or an artifact",
+    boolean: "true or false",
+    number: "a number",
+    text: "a string",
+    json: "any JSON",
+    folder: "a path as a string",
+    any: "any JSON",
+    bytes: '{"base64": ..., "mediaType": ...}',
+    artifact: '{"artifact": ..., "size": ..., "mediaType": ...}',
+    content: "bytes or an artifact",
   }[type.item];
   return type.list ? `a list, each item ${one}` : one;
 }

@@ -38,7 +38,9 @@ export async function buildExtension(folder: string): Promise<"built" | "current
 
 /** Of the sources, the contracts, and the versions of the tools. */
 function fingerprint(folder: string): string {
-  const hash = createHash("sha256").update(BUILDER).update(readFileSync(join(root, "package.json")));
+  const hash = createHash("sha256")
+    .update(BUILDER)
+    .update(readFileSync(join(root, "package.json")));
   const add = (path: string): void => {
     for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const inner = join(path, entry.name);
@@ -54,14 +56,22 @@ function fingerprint(folder: string): string {
 async function fromCore(source: string, manifest: Manifest, wit: string): Promise<Uint8Array> {
   const core = source.endsWith(".ts") ? await compileAssemblyScript(source) : compileC(source);
   const { interfaceName, functionName } = ENTRY[manifest.kind];
-  const renamed = renameExports(core, new Map([["symphony_call", `${interfaceName}#${functionName}`], ["symphony_post", `cabi_post_${interfaceName}#${functionName}`]]));
+  const renamed = renameExports(
+    core,
+    new Map([
+      ["symphony_call", `${interfaceName}#${functionName}`],
+      ["symphony_post", `cabi_post_${interfaceName}#${functionName}`],
+    ]),
+  );
   const tools = await wasmTools();
   const stringEncoding = source.endsWith(".ts") ? "utf16" : "utf8";
   return tools.componentNew(tools.componentEmbed({ binary: renamed, witSource: wit, world: "mine", stringEncoding }), []);
 }
 
 async function compileAssemblyScript(source: string): Promise<Uint8Array> {
-  const { default: asc } = (await import("assemblyscript/asc")) as { default: { main: (args: string[], options: object) => Promise<{ error: Error | null; stderr: { toString(): string } }> } };
+  const { default: asc } = (await import("assemblyscript/asc")) as {
+    default: { main: (args: string[], options: object) => Promise<{ error: Error | null; stderr: { toString(): string } }> };
+  };
   const bindings = "wit/bindings/assemblyscript/symphony";
   const entry = `
     import { Call, lower, free } from "./${bindings}";
@@ -155,7 +165,9 @@ function renameExports(module: Uint8Array, names: ReadonlyMap<string, string>): 
 
 if (import.meta.main) {
   const named = process.argv.slice(2);
-  const all = readdirSync(join(root, "extensions"), { withFileTypes: true }).filter((entry) => entry.isDirectory() && existsSync(join(root, "extensions", entry.name, "manifest.toml")));
+  const all = readdirSync(join(root, "extensions"), { withFileTypes: true }).filter(
+    (entry) => entry.isDirectory() && existsSync(join(root, "extensions", entry.name, "manifest.toml")),
+  );
   const folders = named.length ? named : all.map(({ name }) => join(root, "extensions", name)).sort();
   let built = 0;
   for (const folder of folders) {

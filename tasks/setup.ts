@@ -35,6 +35,7 @@ if (import.meta.main) {
   const folders = extensionFolders("extensions");
   for (const [index, folder] of folders.entries()) {
     const begun = performance.now();
-    if ((await buildExtension(folder)) === "built") console.error(`symphony: built ${folder.slice(root.length + 1)} (${index + 1} of ${folders.length}) in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    if ((await buildExtension(folder)) === "built")
+      console.error(`symphony: built ${folder.slice(root.length + 1)} (${index + 1} of ${folders.length}) in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
   }
 }

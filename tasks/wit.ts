@@ -6,7 +6,11 @@ const PACKAGES = ["types", "host", "operator", "instrument"] as const;
 
 /** All packages of wit/ as nested packages below `local:mine` with the worlds given. */
 export function witSource(root: string, worlds: string): string {
-  const packages = PACKAGES.flatMap((name) => readdirSync(join(root, "wit", name)).filter((file) => file.endsWith(".wit")).map((file) => readFileSync(join(root, "wit", name, file), "utf8")));
+  const packages = PACKAGES.flatMap((name) =>
+    readdirSync(join(root, "wit", name))
+      .filter((file) => file.endsWith(".wit"))
+      .map((file) => readFileSync(join(root, "wit", name, file), "utf8")),
+  );
   const nested = packages.map((text) => `${text.replace(/^package ([^;]+);/m, "package $1 {")}}\n`);
   return `package local:mine;\n\n${worlds}\n${nested.join("\n")}`;
 }

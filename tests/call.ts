@@ -1,7 +1,18 @@
 // Calls one shipped extension as a run would: real manifest, real gate, real isolate. For tests of extensions.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createEventLog, createExtensionHost, createIsolatePool, createPreparer, discoverExtensions, type Grants, planMelody, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
+import {
+  createEventLog,
+  createExtensionHost,
+  createIsolatePool,
+  createPreparer,
+  discoverExtensions,
+  type Grants,
+  planMelody,
+  SymphonyError,
+  type Value,
+  valueToJson,
+} from "../runtime/mod.ts";
 import { createFileStorage } from "../runtime/platform/system.ts";
 import { createArtifactStore } from "../pit/mod.ts";
 import { createTestPlatform, root } from "./platform.ts";
@@ -32,7 +43,9 @@ export async function callExtension(name: string, inputs: Record<string, Value>,
   if (!node) throw new Error("no node");
   for (const [port, preset] of [...manifest.inputs].map(([port, spec]) => [port, spec.default] as const)) if (preset && !(port in inputs)) inputs[port] = preset;
   const grants: Grants = { folders: new Map(Object.entries(options.folders ?? {}).map(([key, path]) => [key, { path, folder: platform.folder(path) }])) };
-  const entries = Object.entries(inputs).map(([key, value]) => ({ name: key, value })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const entries = Object.entries(inputs)
+    .map(([key, value]) => ({ name: key, value }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
   try {
     return { outputs: new Map(await host.invoke({ run: `test-${calls++}`, path: "step", node, inputs: entries, attempt: 1, signal: new AbortController().signal }, grants)) };
   } catch (cause) {

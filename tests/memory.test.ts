@@ -1,7 +1,7 @@
 // What a guest can make its process weigh, measured from outside, and how long after its deadline that process is gone.
 // Prints the figures. Leaves out what the cap is made of (gate) and which calls are retried (pool).
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { CallResult } from "../runtime/extension/isolate/isolate.ts";
 import type { Entry } from "../runtime/value.ts";
 import { type Bench, createBench, guest } from "./components.ts";
@@ -32,6 +32,16 @@ function family(pid: number): number[] {
     return [pid, ...(children ? children.split(" ").flatMap((child) => family(Number(child))) : [])];
   } catch {
     return [];
+  }
+}
+
+/** Whether a process holds nothing any more: it isn't there, or only its number waits to be collected. */
+function gone(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  } catch {
+    return true;
   }
 }
 
@@ -72,8 +82,8 @@ for (const name of ["hog-as", "hog-js", "hog-c"]) {
     expect(await pending).toBe("run/cancelled");
     const growth = full - idle;
     console.log(`${name}: idle ${mib(idle)}, full ${mib(full)}, growth ${mib(growth)} = ${(growth / MIB / MEMORY_MIB).toFixed(3)} of the cap`);
-    // it did take what it may
-    expect(growth).toBeGreaterThan(0.9 * MEMORY_MIB * MIB);
+    // it did take what it may; a collection in the engine can free some of what was there before
+    expect(growth).toBeGreaterThan(0.8 * MEMORY_MIB * MIB);
     expect(growth).toBeLessThanOrEqual(GROWTH_MAX * MEMORY_MIB * MIB);
   }, 30_000);
 
@@ -98,12 +108,15 @@ for (const name of ["hog-as", "hog-js", "hog-c"]) {
     for (let round = 0; round < ROUNDS; round++) {
       // a fresh process, warm
       expect((await bench.call(component, { settings: settings("return", 0), fuel: FUEL })).outcome.ended).toBe("ok");
-      const all = bench.pool.processes().filter(({ key }) => key.startsWith(component.key)).flatMap(({ pid }) => family(pid));
+      const all = bench.pool
+        .processes()
+        .filter(({ key }) => key.startsWith(component.key))
+        .flatMap(({ pid }) => family(pid));
       expect(all.length).toBeGreaterThan(0);
       const begun = performance.now();
       const ended = await bench.call(component, { settings: settings("loop", 4096), fuel: FUEL, timeMs: TIME_MS }).catch((cause: { code: string }) => cause.code);
       expect(ended).toBe("step/timeout");
-      while (all.some((pid) => existsSync(`/proc/${pid}`))) await nextTurn();
+      while (!all.every(gone)) await nextTurn();
       late.push(performance.now() - begun - TIME_MS);
     }
     late.sort((a, b) => a - b);

@@ -41,9 +41,11 @@ export function createArtifactStore({ platform, storage }: { platform: Platform;
     return bytes ? new TextDecoder().decode(bytes) : "application/octet-stream";
   };
   const checkType = (mediaType: string): void => {
-    if (!MEDIA_TYPE.test(mediaType)) throw new SymphonyError("step/input", `Cannot store an artifact of media type ${JSON.stringify(mediaType.slice(0, 80))}; expected type/subtype in lower case`);
+    if (!MEDIA_TYPE.test(mediaType))
+      throw new SymphonyError("step/input", `Cannot store an artifact of media type ${JSON.stringify(mediaType.slice(0, 80))}; expected type/subtype in lower case`);
   };
-  const damaged = (id: string): SymphonyError => new SymphonyError("artifact/damaged", `Cannot read the artifact ${id}: its bytes don't have that hash any more; run again to make it anew`);
+  const damaged = (id: string): SymphonyError =>
+    new SymphonyError("artifact/damaged", `Cannot read the artifact ${id}: its bytes don't have that hash any more; run again to make it anew`);
 
   async function verify(id: string): Promise<void> {
     if (verified.has(id)) return;
@@ -102,7 +104,8 @@ export function createArtifactStore({ platform, storage }: { platform: Platform;
       return bytes;
     },
     async find(prefix) {
-      if (!/^[0-9a-f]{4,64}$/.test(prefix)) throw new SymphonyError("artifact/unknown", `Cannot find the artifact ${JSON.stringify(prefix.slice(0, 80))}: give at least the first 4 hexadecimal digits of its id`);
+      if (!/^[0-9a-f]{4,64}$/.test(prefix))
+        throw new SymphonyError("artifact/unknown", `Cannot find the artifact ${JSON.stringify(prefix.slice(0, 80))}: give at least the first 4 hexadecimal digits of its id`);
       const names = (await storage.list(prefix.slice(0, 2))).filter((name) => name.startsWith(prefix) && name.length === 64);
       if (names.length > 1) throw new SymphonyError("artifact/unknown", `Cannot tell which artifact ${prefix} is: ${names.length} begin so; give more digits`);
       const id = names[0];

@@ -93,7 +93,12 @@ class Run implements RunHandle {
       else this.#finish("failed", asError(error));
     });
     // after the caller has the handle
-    queueMicrotask(() => this.#begin(this.#root, plan.inputs.map(({ name }) => inputs.get(name))));
+    queueMicrotask(() =>
+      this.#begin(
+        this.#root,
+        plan.inputs.map(({ name }) => inputs.get(name)),
+      ),
+    );
   }
 
   cancel(reason: string): void {
@@ -160,7 +165,12 @@ class Run implements RunHandle {
 
   // ---- edges ----
 
-  #allows(frame: Frame, node: number, condition: { holds(variables: Record<string, Value | undefined>): boolean } | undefined, variables: Record<string, Value | undefined>): boolean {
+  #allows(
+    frame: Frame,
+    node: number,
+    condition: { holds(variables: Record<string, Value | undefined>): boolean } | undefined,
+    variables: Record<string, Value | undefined>,
+  ): boolean {
     if (!condition) return true;
     try {
       return condition.holds(variables);
@@ -193,7 +203,12 @@ class Run implements RunHandle {
       const value = slot >= 0 ? outputs?.[slot] : undefined;
       let on = outputs !== undefined && (slot < 0 || value !== undefined);
       if (on && condition) {
-        on = this.#allows(frame, target, condition, slot >= 0 ? { value, outputs: asObject(plan.nodes[node] as PlanNode, outputs) } : { outputs: asObject(plan.nodes[node] as PlanNode, outputs) });
+        on = this.#allows(
+          frame,
+          target,
+          condition,
+          slot >= 0 ? { value, outputs: asObject(plan.nodes[node] as PlanNode, outputs) } : { outputs: asObject(plan.nodes[node] as PlanNode, outputs) },
+        );
         if (!on && slot < 0) frame.gated[target] = 1;
       }
       this.#arrive(frame, target, plan.toSlot[edge] as number, value, on, settled);
@@ -300,7 +315,12 @@ class Run implements RunHandle {
         if (answer instanceof Promise) this.#await(frame, node, begun, answer.finally(task.done), (outputs) => plan.outputs.map(({ name }) => outputs.get(name)));
         else {
           task.done();
-          this.#done(frame, node, begun, plan.outputs.map(({ name }) => answer.get(name)));
+          this.#done(
+            frame,
+            node,
+            begun,
+            plan.outputs.map(({ name }) => answer.get(name)),
+          );
         }
       } else if (work.does === "delay") {
         this.#await(frame, node, begun, this.#wait(frame, work.delayMs), () => [value(0)]);
@@ -313,7 +333,15 @@ class Run implements RunHandle {
           return [value(0) ?? { tag: "null" }];
         });
       } else if (work.does === "melody") {
-        this.#nested(frame, node, begun, work.body, `${path}/`, work.body.inputs.map(({ name }) => value(plan.inputs.findIndex((port) => port.name === name))), (outputs) => this.#done(frame, node, begun, outputs));
+        this.#nested(
+          frame,
+          node,
+          begun,
+          work.body,
+          `${path}/`,
+          work.body.inputs.map(({ name }) => value(plan.inputs.findIndex((port) => port.name === name))),
+          (outputs) => this.#done(frame, node, begun, outputs),
+        );
       } else this.#done(frame, node, begun, combine(plan, work, value));
     } catch (cause) {
       this.#failed(frame, node, cause);
@@ -345,7 +373,10 @@ class Run implements RunHandle {
     const settle = (act: () => void): void => {
       clearTimeout(timer);
       this.#running--;
-      if (this.#over || frame.over || frame.state[node] !== RUNNING) return this.#pump();
+      if (this.#over || frame.over || frame.state[node] !== RUNNING) {
+        this.#pump();
+        return;
+      }
       try {
         act();
       } catch (cause) {
@@ -408,7 +439,10 @@ class Run implements RunHandle {
 
   #leaveFor(frame: Frame, node: number, outputs: readonly (Value | undefined)[] | undefined, settled: number[]): void {
     const further = frame.standsFor?.get(node);
-    if (further === undefined) return this.#leave(frame, node, outputs, settled);
+    if (further === undefined) {
+      this.#leave(frame, node, outputs, settled);
+      return;
+    }
     const plan = frame.plan.nodes[node] as PlanNode;
     const original = frame.plan.nodes[further] as PlanNode;
     this.#leaveFor(frame, further, outputs && original.outputs.map(({ name }) => outputs[plan.outputs.findIndex((port) => port.name === name)]), settled);
@@ -447,7 +481,12 @@ class Run implements RunHandle {
     const then = typeof plan.onFailure === "string" ? plan.onFailure : "fallback";
     this.#ports.log.append({ run: this.run, event: "node.failed", node: path, code: error.code, ...(error.detail ? { detail: error.detail } : {}), message: error.message, then });
     if (then === "stop") {
-      const wrapped = frame.parent ? error : new SymphonyError(error.code.startsWith("run/") || error.code.startsWith("approve/") ? error.code : "run/failed", `${path} failed: ${error.message}`, { cause: error, detail: error.detail ?? error.code });
+      const wrapped = frame.parent
+        ? error
+        : new SymphonyError(error.code.startsWith("run/") || error.code.startsWith("approve/") ? error.code : "run/failed", `${path} failed: ${error.message}`, {
+            cause: error,
+            detail: error.detail ?? error.code,
+          });
       this.#stopFrame(frame);
       frame.onEnd(frame, wrapped);
     } else if (then === "fallback") {
@@ -515,7 +554,12 @@ class Run implements RunHandle {
     const timer = plan.timeoutMs === undefined ? undefined : setTimeout(() => this.#expire(frame, node, inner, plan.timeoutMs as number), plan.timeoutMs);
     const finish = (): void => {
       clearTimeout(timer);
-      this.#done(frame, node, begun, results.map((column) => ({ tag: "items", val: column.filter((value) => value !== undefined) }) as Value));
+      this.#done(
+        frame,
+        node,
+        begun,
+        results.map((column) => ({ tag: "items", val: column.filter((value) => value !== undefined) }) as Value),
+      );
       this.#pump();
     };
     let filling = false;
@@ -532,7 +576,11 @@ class Run implements RunHandle {
             clearTimeout(timer);
             for (const other of inner) this.#stopFrame(other);
             const known = asError(error);
-            this.#failed(frame, node, new SymphonyError(known.code, `item ${index}: ${known.message}`, { cause: known, retryable: false, ...(known.detail ? { detail: known.detail } : {}) }));
+            this.#failed(
+              frame,
+              node,
+              new SymphonyError(known.code, `item ${index}: ${known.message}`, { cause: known, retryable: false, ...(known.detail ? { detail: known.detail } : {}) }),
+            );
             this.#pump();
             return;
           }
@@ -543,7 +591,9 @@ class Run implements RunHandle {
         inner.add(one);
         this.#begin(
           one,
-          body.inputs.map(({ name }, at) => (name === over ? (items[index] as Value) : name === "index" && (slots[at] as number) < 0 ? { tag: "number", val: index } : given[slots[at] as number])),
+          body.inputs.map(({ name }, at) =>
+            name === over ? (items[index] as Value) : name === "index" && (slots[at] as number) < 0 ? { tag: "number", val: index } : given[slots[at] as number],
+          ),
         );
       }
       filling = false;

@@ -62,7 +62,11 @@ export function createHostCalls(record: CallRecord): HostCalls & { known(id: str
   const rootOf = (name: string): Folder => {
     if (!manifest.capabilities.files) throw denied("read files");
     const root = record.grants.folders.get(name);
-    if (!root) throw new SymphonyError("files/denied", `Cannot read the folder ${JSON.stringify(name.slice(0, 128))} for ${manifest.id}: the run grants no folder of that name${record.grants.folders.size ? `; it grants ${[...record.grants.folders.keys()].join(", ")}` : ""}`);
+    if (!root)
+      throw new SymphonyError(
+        "files/denied",
+        `Cannot read the folder ${JSON.stringify(name.slice(0, 128))} for ${manifest.id}: the run grants no folder of that name${record.grants.folders.size ? `; it grants ${[...record.grants.folders.keys()].join(", ")}` : ""}`,
+      );
     // only a folder that was handed to this very step
     const handed = record.inputs.some(({ value }) => value.tag === "text" && value.val === name && manifest.inputs.size > 0);
     if (!handed) throw new SymphonyError("files/denied", `Cannot read the folder ${JSON.stringify(name.slice(0, 128))} for ${manifest.id}: it was not given to this step`);
@@ -119,7 +123,8 @@ export function createHostCalls(record: CallRecord): HostCalls & { known(id: str
     "writer.append": async ([id, data]) => {
       const open = writerOf(number(id));
       const bytes = data instanceof Uint8Array ? data : new Uint8Array(0);
-      if (bytes.length > CAPABILITY_LIMITS.pieceBytes) throw new SymphonyError("run/limit", `Cannot append ${bytes.length} bytes at a time, at most ${CAPABILITY_LIMITS.pieceBytes}`);
+      if (bytes.length > CAPABILITY_LIMITS.pieceBytes)
+        throw new SymphonyError("run/limit", `Cannot append ${bytes.length} bytes at a time, at most ${CAPABILITY_LIMITS.pieceBytes}`);
       open.size += bytes.length;
       if (open.size > CAPABILITY_LIMITS.artifactBytes) throw new SymphonyError("run/limit", `Cannot make an artifact of over ${CAPABILITY_LIMITS.artifactBytes} bytes`);
       await (await open.writer).append(bytes);
@@ -172,7 +177,6 @@ function number(value: Scalar | undefined): number {
 
 /** Without control characters: a guest's words must not steer a terminal. */
 function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g, " ");
 }
 

@@ -59,7 +59,11 @@ export function createExtensionHost({ catalogue, preparer, pool, artifacts, log 
     const made = await preparer.prepare(await extension.component(), { memoryMiB: manifest.limits.memoryMiB });
     if (made.kind !== manifest.kind) throw new SymphonyError("gate/world", `Cannot run ${id}: its manifest says ${manifest.kind}, its component is an ${made.kind}`);
     for (const name of made.imports) {
-      const asked = name.startsWith("symphony:host/files@") ? manifest.capabilities.files : name.startsWith("symphony:host/artifacts@") ? manifest.capabilities.artifacts !== "none" : true;
+      const asked = name.startsWith("symphony:host/files@")
+        ? manifest.capabilities.files
+        : name.startsWith("symphony:host/artifacts@")
+          ? manifest.capabilities.artifacts !== "none"
+          : true;
       if (!asked) throw new SymphonyError("step/denied", `Cannot run ${id}: its component imports ${name}, which its manifest doesn't ask for under [capabilities]`);
     }
     return made;
@@ -83,7 +87,15 @@ export function createExtensionHost({ catalogue, preparer, pool, artifacts, log 
         signal: task.signal,
         hostCalls: ({ remainingMs }) => {
           hostCalls = createHostCalls({
-            run: task.run, path: task.path, attempt: task.attempt, manifest, inputs: task.inputs, grants, artifacts, signal: task.signal, remainingMs,
+            run: task.run,
+            path: task.path,
+            attempt: task.attempt,
+            manifest,
+            inputs: task.inputs,
+            grants,
+            artifacts,
+            signal: task.signal,
+            remainingMs,
             onLog: (level, message) => void log.append({ run: task.run, event: "node.log", node: task.path, level, message }),
             onProgress: (fraction, note) => void log.append({ run: task.run, event: "node.progress", node: task.path, fraction, note }),
           });
@@ -109,12 +121,18 @@ function failureOf(outcome: Exclude<Outcome, { ended: "ok" }>, manifest: Manifes
     const fault = error.tag === "transient" ? error.val.fault : error.val;
     const code: ErrorCode = fault.kind === "denied" ? "step/denied" : fault.kind === "invalid-input" || fault.kind === "invalid-settings" ? "step/input" : "step/error";
     const where = fault.name ? `${fault.name}: ` : "";
-    return new SymphonyError(code, `${where}${fault.message}`.slice(0, 4096), { retryable: transient, retryAfterMs: error.tag === "transient" ? error.val.retryAfterMs : 0, detail: fault.code.slice(0, 64) });
+    return new SymphonyError(code, `${where}${fault.message}`.slice(0, 4096), {
+      retryable: transient,
+      retryAfterMs: error.tag === "transient" ? error.val.retryAfterMs : 0,
+      detail: fault.code.slice(0, 64),
+    });
   }
   if (outcome.ended === "refused") return new SymphonyError("step/output", `${manifest.id} returned something that can't be sent: ${outcome.message}`);
   const { fuel, memoryMiB } = manifest.limits;
-  if (outcome.why === "fuel") return new SymphonyError("step/fuel", `${manifest.id} used up its fuel of ${fuel}; raise limits.fuel in its manifest if the work is really that long`);
-  if (outcome.why === "memory") return new SymphonyError("step/memory", `${manifest.id} reached its memory limit of ${memoryMiB} MiB (${outcome.message}); raise limits.memoryMiB in its manifest`);
+  if (outcome.why === "fuel")
+    return new SymphonyError("step/fuel", `${manifest.id} used up its fuel of ${fuel}; raise limits.fuel in its manifest if the work is really that long`);
+  if (outcome.why === "memory")
+    return new SymphonyError("step/memory", `${manifest.id} reached its memory limit of ${memoryMiB} MiB (${outcome.message}); raise limits.memoryMiB in its manifest`);
   return new SymphonyError("step/trap", `${manifest.id} trapped: ${outcome.message}`);
 }
 

@@ -62,7 +62,11 @@ const port = z.strictObject({
 const output = z.strictObject({ type: z.string(), optional: z.boolean().default(false), description: z.string().max(1000).default("") });
 const setting = port.extend({
   required: z.boolean().default(false),
-  options: z.array(z.union([z.string(), z.number()])).min(1).max(100).optional(),
+  options: z
+    .array(z.union([z.string(), z.number()]))
+    .min(1)
+    .max(100)
+    .optional(),
   min: z.number().optional(),
   max: z.number().optional(),
 });
@@ -74,7 +78,11 @@ const schema = z.strictObject({
   kind: z.enum(["operator", "instrument"]),
   title: z.string().max(100).optional(),
   description: z.string().max(2000).default(""),
-  component: z.string().max(200).regex(/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*\.wasm$/, "a relative path that ends in .wasm, without '..'").optional(),
+  component: z
+    .string()
+    .max(200)
+    .regex(/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*\.wasm$/, "a relative path that ends in .wasm, without '..'")
+    .optional(),
   capabilities: z.strictObject({ files: z.literal("read").optional(), artifacts: z.enum(["read", "write"]).optional() }).default({}),
   limits: z
     .strictObject({
@@ -127,7 +135,16 @@ export function parseManifest(text: string, place: string): Manifest {
         const why = settingFault(one.default, one);
         if (why) faults.push({ path: `${path}.default`, message: why });
       }
-      out.set(name, { name, type, required: one.required && one.default === undefined, default: value, description: one.description, options: one.options, min: one.min, max: one.max });
+      out.set(name, {
+        name,
+        type,
+        required: one.required && one.default === undefined,
+        default: value,
+        description: one.description,
+        options: one.options,
+        min: one.min,
+        max: one.max,
+      });
     }
     return out;
   };
@@ -159,7 +176,8 @@ export function parseManifest(text: string, place: string): Manifest {
 
 /** Why a value breaks a setting's options or bounds, or undefined. */
 export function settingFault(json: unknown, spec: { options?: readonly unknown[] | undefined; min?: number | undefined; max?: number | undefined }): string | undefined {
-  if (spec.options && !spec.options.includes(json)) return `${JSON.stringify(json)} is not allowed; expected one of ${spec.options.map((option) => JSON.stringify(option)).join(", ")}${typeof json === "string" ? near(json, spec.options.map(String)) : ""}`;
+  if (spec.options && !spec.options.includes(json))
+    return `${JSON.stringify(json)} is not allowed; expected one of ${spec.options.map((option) => JSON.stringify(option)).join(", ")}${typeof json === "string" ? near(json, spec.options.map(String)) : ""}`;
   if (typeof json !== "number") return undefined;
   if (spec.min !== undefined && json < spec.min) return `${json} is below ${spec.min}, the least allowed`;
   if (spec.max !== undefined && json > spec.max) return `${json} is above ${spec.max}, the most allowed`;

@@ -39,7 +39,9 @@ export function createMemoryStorage(): Storage {
       return {
         append: async (bytes) => void pieces.push(bytes.slice()),
         commit: async (name) => void files.set(name, join(pieces)),
-        abort: async () => void (pieces.length = 0),
+        abort: async () => {
+          pieces.length = 0;
+        },
       };
     },
     size: async (name) => files.get(name)?.length,

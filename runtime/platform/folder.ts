@@ -75,17 +75,13 @@ export function createFolder(root: string): Folder {
       descend(
         path,
         async (place) => {
-          const found = await readdir(place, { withFileTypes: true, encoding: "buffer" });
+          const found = await readdir(place, { withFileTypes: true });
           if (found.length > ENTRIES_MAX) throw new SymphonyError("files/invalid", `Cannot list ${JSON.stringify(path)}: it holds over ${ENTRIES_MAX} names`);
           const out: FolderEntry[] = [];
-          const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
           for (const entry of found) {
-            let name: string;
-            try {
-              name = utf8.decode(entry.name as unknown as Uint8Array);
-            } catch {
-              continue; // the contract: names that are not UTF-8 are left out
-            }
+            const { name } = entry;
+            // the contract: names that are not UTF-8 are left out; decoded they don't stand for anything
+            if (name.includes("\ufffd") && !(await lstat(`${place}/${name}`).catch(() => undefined))) continue;
             const kind = entry.isSymbolicLink() ? "link" : entry.isFile() ? "file" : entry.isDirectory() ? "folder" : "other";
             out.push({ name, kind, size: 0 });
           }

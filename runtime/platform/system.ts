@@ -142,16 +142,45 @@ function command(program: "isolate" | "prepare", programs: Programs, runtime: "b
   const own = programs.compiled
     ? [`__${program}`]
     : runtime === "deno"
-      ? ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--cached-only", "--v8-flags=--expose-gc", ...(program === "prepare" ? [`--allow-read=${dirname(file)}`] : []), file]
+      ? [
+          "run",
+          "--quiet",
+          "--no-prompt",
+          "--no-config",
+          "--no-lock",
+          "--no-remote",
+          "--cached-only",
+          "--v8-flags=--expose-gc",
+          ...(program === "prepare" ? [`--allow-read=${dirname(file)}`] : []),
+          file,
+        ]
       : ["--no-install", "--no-env-file", file];
   if (!wrapped) return [binary, ...own];
   const libraries = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"].filter((path) => existsSync(path));
   return [
-    "/usr/bin/bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+    "/usr/bin/bwrap",
+    "--unshare-all",
+    "--die-with-parent",
+    "--new-session",
+    "--cap-drop",
+    "ALL",
+    "--clearenv",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
     ...libraries.flatMap((path) => ["--ro-bind", path, path]),
-    "--ro-bind", binary, binary,
+    "--ro-bind",
+    binary,
+    binary,
     ...(programs.compiled ? [] : ["--ro-bind", dirname(file), dirname(file)]),
-    "--chdir", "/tmp", binary, ...own,
+    ...(runtime === "deno" ? ["--setenv", "DENO_DIR", "/tmp"] : []),
+    "--chdir",
+    "/tmp",
+    binary,
+    ...own,
   ];
 }
 
@@ -159,29 +188,33 @@ const STDERR_KEPT = 4096;
 
 function startChild(argv: string[], onData: (chunk: Uint8Array) => void): Child {
   const folder = mkdtempSync(join(tmpdir(), "symphony-"));
-  const child: ChildProcess = spawn(argv[0] as string, argv.slice(1), { cwd: folder, env: {}, stdio: ["pipe", "pipe", "pipe"] });
   let stderr = "";
+  const onStderr = (chunk: Uint8Array): void => {
+    if (stderr.length < STDERR_KEPT) stderr += new TextDecoder().decode(chunk).slice(0, STDERR_KEPT);
+  };
+  const { pid, send, kill, exited } = "Deno" in globalThis ? startOnDeno(argv, folder, onData, onStderr) : startOnBun(argv, folder, onData, onStderr);
+  const ended = exited.then(({ code, signal, fault }) => {
+    rmSync(folder, { recursive: true, force: true });
+    return { code, signal, stderr: fault ? `${stderr}${fault}` : stderr };
+  });
+  return { pid, send, kill, ended };
+}
+
+interface Started {
+  pid: number;
+  send: (bytes: Uint8Array) => void;
+  kill: () => void;
+  exited: Promise<{ code: number | null; signal: string | null; fault?: string }>;
+}
+
+/** stderr is drained always: a full pipe would stop the child. A child that is gone shows itself by its exit. */
+function startOnBun(argv: string[], cwd: string, onData: (chunk: Uint8Array) => void, onStderr: (chunk: Uint8Array) => void): Started {
+  const child: ChildProcess = spawn(argv[0] as string, argv.slice(1), { cwd, env: {}, stdio: ["pipe", "pipe", "pipe"] });
   let over = false;
   child.stdout?.on("data", onData);
-  // drained always: a full pipe would stop the child
-  child.stderr?.on("data", (chunk: Uint8Array) => {
-    if (stderr.length < STDERR_KEPT) stderr += new TextDecoder().decode(chunk).slice(0, STDERR_KEPT);
-  });
-  // a child that is gone shows itself by its exit
+  child.stderr?.on("data", onStderr);
   child.stdin?.on("error", () => {
     over = true;
-  });
-  const ended = new Promise<{ code: number | null; signal: string | null; stderr: string }>((resolve) => {
-    const finish = (code: number | null, signal: string | null): void => {
-      over = true;
-      rmSync(folder, { recursive: true, force: true });
-      resolve({ code, signal, stderr });
-    };
-    child.on("error", (cause) => {
-      stderr += cause.message;
-      finish(null, null);
-    });
-    child.on("exit", finish);
   });
   return {
     pid: child.pid ?? -1,
@@ -189,7 +222,59 @@ function startChild(argv: string[], onData: (chunk: Uint8Array) => void): Child 
       if (!over) child.stdin?.write(bytes);
     },
     kill: () => void child.kill("SIGKILL"),
-    ended,
+    exited: new Promise((resolve) => {
+      child.on("error", (cause) => resolve({ code: null, signal: null, fault: cause.message }));
+      child.on("exit", (code, signal) => {
+        over = true;
+        resolve({ code, signal });
+      });
+    }),
+  };
+}
+
+interface DenoApi {
+  Command: new (
+    program: string,
+    options: object,
+  ) => {
+    spawn(): {
+      pid: number;
+      stdin: WritableStream<Uint8Array>;
+      stdout: ReadableStream<Uint8Array>;
+      stderr: ReadableStream<Uint8Array>;
+      status: Promise<{ code: number; signal: string | null }>;
+      kill(signal: string): void;
+    };
+  };
+}
+
+/**
+ * Deno's own way: its `node:child_process` rewrites arguments that name Deno itself, also those of other programs.
+ * The one variable is Deno's condition for starting; it names the child's own empty folder.
+ */
+function startOnDeno(argv: string[], cwd: string, onData: (chunk: Uint8Array) => void, onStderr: (chunk: Uint8Array) => void): Started {
+  const { Command } = (globalThis as unknown as { Deno: DenoApi }).Deno;
+  const child = new Command(argv[0] as string, { args: argv.slice(1), cwd, clearEnv: true, env: { DENO_DIR: cwd }, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+  const writer = child.stdin.getWriter();
+  const drain = async (stream: ReadableStream<Uint8Array>, take: (chunk: Uint8Array) => void): Promise<void> => {
+    for await (const chunk of stream) take(chunk);
+  };
+  let over = false;
+  void drain(child.stdout, onData).catch(() => {});
+  void drain(child.stderr, onStderr).catch(() => {});
+  return {
+    pid: child.pid,
+    send: (bytes) => {
+      if (!over) writer.write(bytes).catch(() => {});
+    },
+    kill: () => {
+      if (!over) child.kill("SIGKILL");
+    },
+    exited: child.status.then(({ code, signal }) => {
+      over = true;
+      writer.close().catch(() => {});
+      return { code, signal };
+    }),
   };
 }
 
@@ -216,4 +301,3 @@ export function ensureFolder(path: string): string {
     throw new SymphonyError("cli/io", `Cannot make the folder ${JSON.stringify(path)}: ${(cause as Error).message}`, { cause });
   }
 }
-

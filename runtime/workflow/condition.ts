@@ -65,14 +65,18 @@ export function compileCondition(source: string, variables: readonly string[]): 
         }
         const cost = shape.nodes * (size.longest ** shape.macroDepth + size.total / 256);
         if (cost > CONDITION_LIMITS.cost)
-          throw new SymphonyError("melody/condition", `Cannot evaluate ${JSON.stringify(source)}: over data of this size it may cost ${Math.round(cost)} steps, at most ${CONDITION_LIMITS.cost} are allowed`);
+          throw new SymphonyError(
+            "melody/condition",
+            `Cannot evaluate ${JSON.stringify(source)}: over data of this size it may cost ${Math.round(cost)} steps, at most ${CONDITION_LIMITS.cost} are allowed`,
+          );
         let result: unknown;
         try {
           result = parsed(context);
         } catch (cause) {
           throw new SymphonyError("melody/condition", `Cannot evaluate ${JSON.stringify(source)}: ${firstLine(cause)}`, { cause });
         }
-        if (typeof result !== "boolean") throw new SymphonyError("melody/condition", `Cannot decide by ${JSON.stringify(source)}: it gave ${String(result).slice(0, 60)}, expected true or false`);
+        if (typeof result !== "boolean")
+          throw new SymphonyError("melody/condition", `Cannot decide by ${JSON.stringify(source)}: it gave ${String(result).slice(0, 60)}, expected true or false`);
         return result;
       },
     };

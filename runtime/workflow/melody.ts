@@ -61,7 +61,11 @@ const node = z.discriminatedUnion("kind", [
   step("instrument"),
   z.discriminatedUnion("control", [
     control("branch", {
-      cases: z.array(z.strictObject({ name: identifier, when: condition })).min(1).max(100).describe("The first case that holds passes `value` on through the port of its name; none: through `otherwise`."),
+      cases: z
+        .array(z.strictObject({ name: identifier, when: condition }))
+        .min(1)
+        .max(100)
+        .describe("The first case that holds passes `value` on through the port of its name; none: through `otherwise`."),
     }),
     control("map", {
       over: identifier.optional().describe("The body's input that gets one item. Default `item`."),
@@ -73,7 +77,9 @@ const node = z.discriminatedUnion("kind", [
       body: z.lazy((): z.ZodType<MelodyBody> => body),
     }),
     control("merge", {
-      mode: z.enum(["first", "list", "object"]).describe("first: the first input in the order of the edges that arrived; list: all that arrived; object: a JSON object by port names."),
+      mode: z
+        .enum(["first", "list", "object"])
+        .describe("first: the first input in the order of the edges that arrived; list: all that arrived; object: a JSON object by port names."),
     }),
     control("delay", { delayMs: milliseconds }),
     control("approve", { prompt: text.optional() }),
@@ -94,7 +100,10 @@ export interface MelodyBody {
   onFailure?: "stop" | "continue" | undefined;
 }
 
-const endpoint = z.string().max(257).regex(/^[A-Za-z0-9_-]{1,128}(\.[A-Za-z0-9_-]{1,128})?$/, "node.port (or a node alone for an edge that only orders)");
+const endpoint = z
+  .string()
+  .max(257)
+  .regex(/^[A-Za-z0-9_-]{1,128}(\.[A-Za-z0-9_-]{1,128})?$/, "node.port (or a node alone for an edge that only orders)");
 const edge = z.strictObject({
   from: endpoint.describe("node.port, inputs.name, or a node alone."),
   to: endpoint.describe("node.port, outputs.name, or a node alone."),
@@ -178,7 +187,11 @@ function salvage(raw: unknown, error: z.ZodError): Omit<ReadMelody, "faults"> {
   const nodePlaces = places("nodes");
   const edgePlaces = places("edges");
   const again = melodySchema.safeParse({
-    ...(raw as object), metadata: undefined, version: undefined, name: undefined, description: undefined,
+    ...(raw as object),
+    metadata: undefined,
+    version: undefined,
+    name: undefined,
+    description: undefined,
     nodes: nodePlaces.map((index) => file.nodes[index]),
     ...(file.edges ? { edges: edgePlaces.map((index) => (file.edges as unknown[])[index]) } : {}),
   });

@@ -155,8 +155,13 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
       continue;
     }
     const orders = fromName === "";
-    if (edge.kind && (edge.kind === "conditional") !== (edge.when !== undefined)) fault(`${edgePath(e)}.kind`, edge.when ? `"${edge.kind}" stands here, but there is a condition; expected "conditional" or nothing` : `"conditional" stands here, but "when" is missing`);
-    else if (edge.kind && edge.kind !== "conditional" && (edge.kind === "control") !== orders) fault(`${edgePath(e)}.kind`, `"${edge.kind}" stands here, but the ends are ${orders ? "nodes" : "ports"}; expected "${orders ? "control" : "data"}" or nothing`);
+    if (edge.kind && (edge.kind === "conditional") !== (edge.when !== undefined))
+      fault(
+        `${edgePath(e)}.kind`,
+        edge.when ? `"${edge.kind}" stands here, but there is a condition; expected "conditional" or nothing` : `"conditional" stands here, but "when" is missing`,
+      );
+    else if (edge.kind && edge.kind !== "conditional" && (edge.kind === "control") !== orders)
+      fault(`${edgePath(e)}.kind`, `"${edge.kind}" stands here, but the ends are ${orders ? "nodes" : "ports"}; expected "${orders ? "control" : "data"}" or nothing`);
     if (orders && (fromId === "inputs" || toId === "outputs")) {
       fault(edgePath(e), `an edge that only orders runs between nodes; ${JSON.stringify(fromId === "inputs" ? edge.from : edge.to)} is none`);
       continue;
@@ -218,13 +223,26 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
     const node = nodes[target] as PlanNode;
     const found = openPort(node, port, source.type);
     if (found.slot < 0) {
-      if (!node.unknown) fault(`${edgePath(edge)}.to`, `${node.id} has no input port ${JSON.stringify(port)}${near(port, node.inputs.map(({ name }) => name)) || `; it has ${node.inputs.map(({ name }) => name).join(", ") || "none"}`}`);
+      if (!node.unknown)
+        fault(
+          `${edgePath(edge)}.to`,
+          `${node.id} has no input port ${JSON.stringify(port)}${
+            near(
+              port,
+              node.inputs.map(({ name }) => name),
+            ) || `; it has ${node.inputs.map(({ name }) => name).join(", ") || "none"}`
+          }`,
+        );
       return -1;
     }
     if (found.fed) fault(`${edgePath(edge)}.to`, `the port ${node.id}.${port} is fed twice; join the sources with a merge node first`);
     found.fed = true;
     const wanted = (node.inputs[found.slot] as PlanNode["inputs"][number]).type;
-    if (!typesFit(source.type, wanted)) fault(edgePath(edge), `${source.shown} gives ${spellPortType(source.type)}, ${node.id}.${port} takes ${spellPortType(wanted)}${source.type.list && !wanted.list ? "; a map takes a list apart" : ""}`);
+    if (!typesFit(source.type, wanted))
+      fault(
+        edgePath(edge),
+        `${source.shown} gives ${spellPortType(source.type)}, ${node.id}.${port} takes ${spellPortType(wanted)}${source.type.list && !wanted.list ? "; a map takes a list apart" : ""}`,
+      );
     else if (node.work.does === "branch" && port === "value") for (const output of node.outputs) output.type = source.type;
     else if ((node.work.does === "delay" || node.work.does === "approve") && port === "value") (node.outputs[0] as PlanNode["outputs"][number]).type = source.type;
     return found.slot;
@@ -238,7 +256,16 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   const conditions: (Condition | undefined)[] = new Array(from.length);
   const sourceOf = (node: PlanNode, port: string, edge: number): number => {
     const slot = node.outputs.findIndex(({ name }) => name === port);
-    if (slot < 0 && !node.unknown) fault(`${edgePath(edge)}.from`, `${node.id} has no output port ${JSON.stringify(port)}${near(port, node.outputs.map(({ name }) => name)) || `; it has ${node.outputs.map(({ name }) => name).join(", ") || "none"}`}`);
+    if (slot < 0 && !node.unknown)
+      fault(
+        `${edgePath(edge)}.from`,
+        `${node.id} has no output port ${JSON.stringify(port)}${
+          near(
+            port,
+            node.outputs.map(({ name }) => name),
+          ) || `; it has ${node.outputs.map(({ name }) => name).join(", ") || "none"}`
+        }`,
+      );
     return slot;
   };
   // the rest of a cyclic graph is looked at as well, in file order
@@ -271,10 +298,12 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
     fedOutputs.add(output);
     if (slot < 0) continue;
     const type = node < 0 ? (inputs[slot] as MelodyPort).type : ((nodes[node] as PlanNode).outputs[slot] as { type: PortType }).type;
-    if (!typesFit(type, wanted.type)) fault(edgePath(edge), `${(edges[edge] as MelodyEdge).from} gives ${spellPortType(type)}, outputs.${wanted.name} is ${spellPortType(wanted.type)}`);
+    if (!typesFit(type, wanted.type))
+      fault(edgePath(edge), `${(edges[edge] as MelodyEdge).from} gives ${spellPortType(type)}, outputs.${wanted.name} is ${spellPortType(wanted.type)}`);
     exit.push({ node, slot, output, condition: conditionOf(edges[edge] as MelodyEdge, `${base}${edgePath(edge)}`, ["value"], context) });
   }
-  for (const [at, { name }] of outputs.entries()) if (!fedOutputs.has(at) && suspects.size === 0) fault(`outputs.${name}`, `nothing feeds this output; add an edge to "outputs.${name}"`);
+  for (const [at, { name }] of outputs.entries())
+    if (!fedOutputs.has(at) && suspects.size === 0) fault(`outputs.${name}`, `nothing feeds this output; add an edge to "outputs.${name}"`);
 
   fallbacks(nodes, indexOf, graph, touched, (index, message) => fault(`${nodePath(index)}.onFailure.fallback`, message), suspects);
   for (const [index, node] of nodes.entries()) {
@@ -283,8 +312,13 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
     for (const [slot, port] of node.inputs.entries()) {
       if (node.isFallback) continue;
       if (fed?.has(port.name)) {
-        if (node.constants[slot] !== undefined && (melody.nodes[index] as MelodyNode).inputs?.[port.name] !== undefined) fault(`${nodePath(index)}.inputs.${port.name}`, `the port ${node.id}.${port.name} has a value here and an edge; leave out one`);
-      } else if (port.required && node.constants[slot] === undefined) fault(nodePath(index), `nothing feeds the input ${node.id}.${port.name} (${spellPortType(port.type)}), which is required; add an edge to "${node.id}.${port.name}" or a value under "inputs"`);
+        if (node.constants[slot] !== undefined && (melody.nodes[index] as MelodyNode).inputs?.[port.name] !== undefined)
+          fault(`${nodePath(index)}.inputs.${port.name}`, `the port ${node.id}.${port.name} has a value here and an edge; leave out one`);
+      } else if (port.required && node.constants[slot] === undefined)
+        fault(
+          nodePath(index),
+          `nothing feeds the input ${node.id}.${port.name} (${spellPortType(port.type)}), which is required; add an edge to "${node.id}.${port.name}" or a value under "inputs"`,
+        );
     }
     if (node.work.does === "branch") compileCases(melody.nodes[index] as MelodyNode, node, node.work.cases, (at, message) => fault(`${nodePath(index)}.${at}`, message));
     if (node.work.does === "merge" && node.inputs.length === 0) fault(nodePath(index), `${node.id} merges nothing; add edges to "${node.id}.NAME"`);
@@ -342,7 +376,8 @@ function melodyPorts(melody: MelodyBody, kind: "inputs" | "outputs", fault: (pat
       continue;
     }
     const preset = "default" in spec ? spec.default : undefined;
-    if (preset !== undefined && !valueFromJson(preset, type)) fault(`${kind}.${name}.default`, `${spellValue(preset)} is not of type ${spec.type}; expected ${spellJsonForm(type)}`);
+    if (preset !== undefined && !valueFromJson(preset, type))
+      fault(`${kind}.${name}.default`, `${spellValue(preset)} is not of type ${spec.type}; expected ${spellJsonForm(type)}`);
     const required = kind === "inputs" ? ((spec as { required?: boolean }).required ?? preset === undefined) && preset === undefined : !(spec as { optional?: boolean }).optional;
     out.push({ name, type, required, default: preset, description: spec.description ?? "" });
   }
@@ -361,8 +396,18 @@ const ANY: PortType = { item: "any", list: false };
 
 function planNode(file: MelodyNode, path: string, context: Context, inherited: "stop" | "continue"): PlanNode {
   const node: PlanNode = {
-    id: file.id, title: file.title ?? file.id, work: { does: "delay", delayMs: 0 }, inputs: [], outputs: [], constants: [], timeoutMs: file.timeoutMs,
-    retry: NO_RETRY, onFailure: file.onFailure ?? inherited, fallback: -1, isFallback: false, unknown: false,
+    id: file.id,
+    title: file.title ?? file.id,
+    work: { does: "delay", delayMs: 0 },
+    inputs: [],
+    outputs: [],
+    constants: [],
+    timeoutMs: file.timeoutMs,
+    retry: NO_RETRY,
+    onFailure: file.onFailure ?? inherited,
+    fallback: -1,
+    isFallback: false,
+    unknown: false,
   };
   const fault = (at: string, message: string): void => void context.faults.push({ path: `${path}.${at}`, message });
   if (file.kind === "control") planControl(file, node, path, context, inherited);
@@ -387,7 +432,16 @@ function planNode(file: MelodyNode, path: string, context: Context, inherited: "
     const slot = node.inputs.findIndex((port) => port.name === name);
     const port = node.inputs[slot];
     if (!port) {
-      if (file.kind === "control" || context.catalogue.get(file.uses)) fault(`inputs.${name}`, `${file.id} has no input port ${JSON.stringify(name)}${near(name, node.inputs.map((one) => one.name)) || `; it has ${node.inputs.map((one) => one.name).join(", ") || "none"}`}`);
+      if (file.kind === "control" || context.catalogue.get(file.uses))
+        fault(
+          `inputs.${name}`,
+          `${file.id} has no input port ${JSON.stringify(name)}${
+            near(
+              name,
+              node.inputs.map((one) => one.name),
+            ) || `; it has ${node.inputs.map((one) => one.name).join(", ") || "none"}`
+          }`,
+        );
       continue;
     }
     const value = valueFromJson(json, port.type);
@@ -403,7 +457,12 @@ function retryPlan({ attempts, delayMs = NO_RETRY.delayMs, factor = NO_RETRY.fac
 
 function planSettings(given: Record<string, unknown>, manifest: Manifest, fault: (at: string, message: string) => void): Entry[] {
   const settings: Entry[] = [];
-  for (const name of Object.keys(given)) if (!manifest.settings.has(name)) fault(`settings.${name}`, `${manifest.id} has no setting ${JSON.stringify(name)}${near(name, manifest.settings.keys()) || `; it has ${[...manifest.settings.keys()].join(", ") || "none"}`}`);
+  for (const name of Object.keys(given))
+    if (!manifest.settings.has(name))
+      fault(
+        `settings.${name}`,
+        `${manifest.id} has no setting ${JSON.stringify(name)}${near(name, manifest.settings.keys()) || `; it has ${[...manifest.settings.keys()].join(", ") || "none"}`}`,
+      );
   const specs: PortSpec[] = [...manifest.settings.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const spec of specs) {
     const json = Object.hasOwn(given, spec.name) ? given[spec.name] : undefined;
@@ -444,7 +503,11 @@ function planControl(file: ControlFile, node: PlanNode, path: string, context: C
       input("value", ANY, true);
       const names = new Set(["otherwise"]);
       for (const [index, one] of file.cases.entries()) {
-        if (names.has(one.name)) fault(`cases[${index}].name`, one.name === "otherwise" ? `"otherwise" is the port for when no case holds; choose another name` : `the case ${JSON.stringify(one.name)} stands twice`);
+        if (names.has(one.name))
+          fault(
+            `cases[${index}].name`,
+            one.name === "otherwise" ? `"otherwise" is the port for when no case holds; choose another name` : `the case ${JSON.stringify(one.name)} stands twice`,
+          );
         names.add(one.name);
       }
       node.work = { does: "branch", cases: [] };
@@ -458,7 +521,14 @@ function planControl(file: ControlFile, node: PlanNode, path: string, context: C
       const over = isMap ? (file.over ?? "item") : "";
       if (isMap) {
         const item = body.inputs.find(({ name }) => name === over);
-        if (!item) fault("body.inputs", `there is no input ${JSON.stringify(over)} to get one item${near(over, body.inputs.map(({ name }) => name))}; declare it, or name another under "over"`);
+        if (!item)
+          fault(
+            "body.inputs",
+            `there is no input ${JSON.stringify(over)} to get one item${near(
+              over,
+              body.inputs.map(({ name }) => name),
+            )}; declare it, or name another under "over"`,
+          );
         else if (item.type.list) fault(`body.inputs.${over}.type`, `${spellPortType(item.type)} stands here; an item is a single value`);
         input("items", { item: item?.type.item ?? "any", list: true }, true);
       }
@@ -468,7 +538,11 @@ function planControl(file: ControlFile, node: PlanNode, path: string, context: C
         input(port.name, port.type, port.required);
       }
       for (const port of body.outputs) {
-        if (isMap && port.type.list) fault(`body.outputs.${port.name}.type`, `${spellPortType(port.type)} stands here; a map gathers single values into lists, and there are no lists of lists; make it json first`);
+        if (isMap && port.type.list)
+          fault(
+            `body.outputs.${port.name}.type`,
+            `${spellPortType(port.type)} stands here; a map gathers single values into lists, and there are no lists of lists; make it json first`,
+          );
         node.outputs.push({ name: port.name, type: { item: port.type.item, list: isMap || port.type.list }, required: isMap || port.required });
       }
       node.work = file.control === "map" ? { does: "map", over, concurrency: file.concurrency ?? 4, skipFailed: file.onItemFailure === "skip", body } : { does: "melody", body };
@@ -489,7 +563,14 @@ function planControl(file: ControlFile, node: PlanNode, path: string, context: C
   node.outputs.push({ name: "value", type: ANY, required: false });
 }
 
-function fallbacks(nodes: PlanNode[], indexOf: ReadonlyMap<string, number>, graph: Graph, touched: Uint8Array, fault: (index: number, message: string) => void, suspects: ReadonlySet<string>): void {
+function fallbacks(
+  nodes: PlanNode[],
+  indexOf: ReadonlyMap<string, number>,
+  graph: Graph,
+  touched: Uint8Array,
+  fault: (index: number, message: string) => void,
+  suspects: ReadonlySet<string>,
+): void {
   for (const [index, node] of nodes.entries()) {
     if (typeof node.onFailure === "string") continue;
     const id = node.onFailure.fallback;
@@ -501,7 +582,8 @@ function fallbacks(nodes: PlanNode[], indexOf: ReadonlyMap<string, number>, grap
     const stand = nodes[other] as PlanNode;
     if (other === index) fault(index, `${id} can't stand in for itself`);
     else if (stand.isFallback) fault(index, `${id} already stands in for another node`);
-    else if (touched[other] || (graph.inStart[other + 1] as number) > (graph.inStart[other] as number)) fault(index, `${id} has edges of its own; a fallback gets the inputs of the node that failed and gives its outputs`);
+    else if (touched[other] || (graph.inStart[other + 1] as number) > (graph.inStart[other] as number))
+      fault(index, `${id} has edges of its own; a fallback gets the inputs of the node that failed and gives its outputs`);
     else {
       for (const output of node.outputs) {
         const same = stand.outputs.find(({ name }) => name === output.name);
@@ -509,7 +591,8 @@ function fallbacks(nodes: PlanNode[], indexOf: ReadonlyMap<string, number>, grap
       }
       for (const [slot, port] of stand.inputs.entries()) {
         const same = node.inputs.find(({ name }) => name === port.name);
-        if (port.required && stand.constants[slot] === undefined && (!same || !typesFit(same.type, port.type))) fault(index, `${id} needs ${port.name} (${spellPortType(port.type)}), which ${node.id} doesn't get`);
+        if (port.required && stand.constants[slot] === undefined && (!same || !typesFit(same.type, port.type)))
+          fault(index, `${id} needs ${port.name} (${spellPortType(port.type)}), which ${node.id} doesn't get`);
       }
       node.fallback = other;
     }

@@ -51,7 +51,8 @@ function quote(name: string): string {
 }
 
 function checkName(name: string, pattern: RegExp, place: string): string {
-  if (!pattern.test(name)) throw new SymphonyError("gate/name", `Cannot admit the component: ${place} is named ${quote(name)}; only letters, digits, '-' and the separators of WIT may stand in a name`);
+  if (!pattern.test(name))
+    throw new SymphonyError("gate/name", `Cannot admit the component: ${place} is named ${quote(name)}; only letters, digits, '-' and the separators of WIT may stand in a name`);
   if (RESERVED.has(name)) throw new SymphonyError("gate/name", `Cannot admit the component: ${place} is named ${quote(name)}, which JavaScript reserves; choose another name`);
   return name;
 }
@@ -97,12 +98,18 @@ function shareLimits(bytes: Uint8Array, limits: WalkLimits): { perModule: { memo
   const pages = memories.reduce((sum, memory) => sum + memory.minimum, 0);
   const elements = tables.reduce((sum, table) => sum + table.minimum, 0);
   if (pages > limits.memoryPages)
-    throw new SymphonyError("gate/limit", `Cannot admit the component: it begins with ${mib(pages)} MiB of memory, its limit is ${mib(limits.memoryPages)} MiB; raise limits.memoryMiB in the manifest`);
+    throw new SymphonyError(
+      "gate/limit",
+      `Cannot admit the component: it begins with ${mib(pages)} MiB of memory, its limit is ${mib(limits.memoryPages)} MiB; raise limits.memoryMiB in the manifest`,
+    );
   if (elements > limits.tableElements)
     throw new SymphonyError("gate/limit", `Cannot admit the component: it begins with ${elements} table elements, at most ${limits.tableElements} are allowed`);
   const freePages = memories.length ? Math.floor((limits.memoryPages - pages) / memories.length) : 0;
   const freeElements = tables.length ? Math.floor((limits.tableElements - elements) / tables.length) : 0;
-  const cap = (free: number) => (need: { minimum: number; maximum: number | undefined }): number => Math.min(need.minimum + free, need.maximum ?? Number.POSITIVE_INFINITY);
+  const cap =
+    (free: number) =>
+    (need: { minimum: number; maximum: number | undefined }): number =>
+      Math.min(need.minimum + free, need.maximum ?? Number.POSITIVE_INFINITY);
   return {
     perModule: needs.map((need) => ({ memories: need.memories.map(cap(freePages)), tables: need.tables.map(cap(freeElements)) })),
     pages: memories.reduce((sum, memory) => sum + cap(freePages)(memory), 0),
@@ -333,8 +340,19 @@ function alias(body: Cursor, scope: Scope, walk: Walk | undefined, out: Sink | u
 }
 
 const PRIMITIVES: Readonly<Record<number, string>> = {
-  0x7f: "bool", 0x7e: "s8", 0x7d: "u8", 0x7c: "s16", 0x7b: "u16", 0x7a: "s32", 0x79: "u32", 0x78: "s64", 0x77: "u64",
-  0x76: "f32", 0x75: "f64", 0x74: "char", 0x73: "string",
+  0x7f: "bool",
+  0x7e: "s8",
+  0x7d: "u8",
+  0x7c: "s16",
+  0x7b: "u16",
+  0x7a: "s32",
+  0x79: "u32",
+  0x78: "s64",
+  0x77: "u64",
+  0x76: "f32",
+  0x75: "f64",
+  0x74: "char",
+  0x73: "string",
 };
 
 function valueType(body: Cursor, scope: Scope): number {

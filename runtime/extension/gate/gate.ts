@@ -88,7 +88,10 @@ function checkExports(walked: Walked, contracts: Contracts): "operator" | "instr
     else throw new SymphonyError("gate/world", `Cannot admit the component: it exports ${name}; expected only ${Object.keys(contracts.exports).join(" or ")}`);
   }
   if (kinds.length !== 1)
-    throw new SymphonyError("gate/world", `Cannot admit the component: it exports ${kinds.length === 0 ? "nothing that a melody can call" : "more than one kind of step"}; expected one of ${Object.keys(contracts.exports).join(", ")}`);
+    throw new SymphonyError(
+      "gate/world",
+      `Cannot admit the component: it exports ${kinds.length === 0 ? "nothing that a melody can call" : "more than one kind of step"}; expected one of ${Object.keys(contracts.exports).join(", ")}`,
+    );
   for (const type of walked.lifted)
     if (!allowed.has(type)) throw new SymphonyError("gate/world", `Cannot admit the component: it exports a function of type ${type}, which is not one of its world's`);
   return kinds[0] as "operator" | "instrument";

@@ -153,16 +153,33 @@ function passImmediates(body: Cursor, op: number, start: number, fuel: number, s
     return;
   }
   switch (op) {
-    case 0x00: case 0x01: case 0x05: case 0x0f: case 0x1a: case 0x1b: case 0xd1:
+    case 0x00:
+    case 0x01:
+    case 0x05:
+    case 0x0f:
+    case 0x1a:
+    case 0x1b:
+    case 0xd1:
       return;
-    case 0x0c: case 0x0d: case 0x10: case 0x12: case 0x25: case 0x26: case 0x3f: case 0x40: case 0xd2:
+    case 0x0c:
+    case 0x0d:
+    case 0x10:
+    case 0x12:
+    case 0x25:
+    case 0x26:
+    case 0x3f:
+    case 0x40:
+    case 0xd2:
       body.u32();
       return;
-    case 0x20: case 0x21: case 0x22:
+    case 0x20:
+    case 0x21:
+    case 0x22:
       // the scratch local is ours
       if (body.u32() >= scratch) throw malformed(start, "an unknown local");
       return;
-    case 0x23: case 0x24:
+    case 0x23:
+    case 0x24:
       // the fuel global is ours: a guest that could name it could refill it
       if (body.u32() >= fuel) throw malformed(start, "an unknown global");
       return;
@@ -171,7 +188,8 @@ function passImmediates(body: Cursor, op: number, start: number, fuel: number, s
       for (let i = 0; i <= targets; i++) body.u32();
       return;
     }
-    case 0x11: case 0x13:
+    case 0x11:
+    case 0x13:
       body.u32();
       body.u32();
       return;

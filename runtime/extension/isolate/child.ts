@@ -176,6 +176,9 @@ type Glue = (
   instantiateCore: (module: WebAssembly.Module, imports: WebAssembly.Imports) => WebAssembly.Instance,
 ) => Record<string, Record<string, (inputs: Entry[], settings: Entry[]) => Entry[]>>;
 
+/** Names that the glue finds undefined, but for the first. */
+const HIDDEN = ["globalThis", "process", "Deno", "Bun", "require", "fetch", "XMLHttpRequest", "WebSocket", "Worker", "self"];
+
 /** Compiles what `prepare` made; each run then gets its own instance of it. */
 function load(reader: FrameReader): Loaded {
   const interfaceName = reader.text();
@@ -187,7 +190,8 @@ function load(reader: FrameReader): Loaded {
     const name = reader.text();
     modules.set(name, new WebAssembly.Module(reader.raw() as Uint8Array<ArrayBuffer>));
   }
-  const glue = new Function(source)() as Glue;
+  // the glue sees WebAssembly and the language, and nothing of the runtime around it
+  const glue = new Function(...HIDDEN, source)(Object.freeze({ WebAssembly })) as Glue;
   return {
     memoryBytesMax,
     instantiate: (imports) => {

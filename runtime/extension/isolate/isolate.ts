@@ -320,7 +320,11 @@ export class Isolate {
     if (all || cause.code.startsWith("prepare/")) {
       for (const { pending } of rest) pending.reject(cause);
       this.#onLost(this, []);
-    } else this.#onLost(this, rest.map(({ pending }) => pending));
+    } else
+      this.#onLost(
+        this,
+        rest.map(({ pending }) => pending),
+      );
   }
 }
 
@@ -328,8 +332,14 @@ export class Isolate {
 export function stepErrorOf(cause: unknown): StepError {
   if (!(cause instanceof SymphonyError)) return { tag: "permanent", val: { kind: "internal", code: "host.internal", message: "the host failed; see its log" } };
   const kinds: Record<string, ErrorKind> = {
-    "files/not-found": "not-found", "artifact/unknown": "not-found", "files/denied": "denied", "step/denied": "denied", "files/invalid": "invalid-input", "step/input": "invalid-input",
-    "run/limit": "limit", "artifact/storage": "unavailable",
+    "files/not-found": "not-found",
+    "artifact/unknown": "not-found",
+    "files/denied": "denied",
+    "step/denied": "denied",
+    "files/invalid": "invalid-input",
+    "step/input": "invalid-input",
+    "run/limit": "limit",
+    "artifact/storage": "unavailable",
   };
   const fault = { kind: kinds[cause.code] ?? "internal", code: cause.code.replace("/", "."), message: cause.message };
   return cause.retryable ? { tag: "transient", val: { fault, retryAfterMs: cause.retryAfterMs } } : { tag: "permanent", val: fault };

@@ -12,8 +12,19 @@ const HEADER = 5;
 
 /** Functions that a guest can call; the index is the wire form. */
 export const HOST_FUNCTIONS = [
-  "call.remaining-ms", "call.cancelled", "call.idempotency-key", "call.attempt", "log.write", "progress.report",
-  "files.entries", "files.read", "artifacts.read", "writer.new", "writer.append", "writer.finish", "writer.drop",
+  "call.remaining-ms",
+  "call.cancelled",
+  "call.idempotency-key",
+  "call.attempt",
+  "log.write",
+  "progress.report",
+  "files.entries",
+  "files.read",
+  "artifacts.read",
+  "writer.new",
+  "writer.append",
+  "writer.finish",
+  "writer.drop",
 ] as const;
 export type HostFunction = (typeof HOST_FUNCTIONS)[number];
 /** Nobody waits for an answer to these. */
@@ -23,7 +34,17 @@ export const ONE_WAY: ReadonlySet<HostFunction> = new Set(["log.write", "progres
 export type Scalar = null | boolean | number | string | Uint8Array;
 
 export const ERROR_KINDS = [
-  "invalid-input", "invalid-settings", "not-found", "denied", "conflict", "limit", "unavailable", "timeout", "cancelled", "unsupported", "internal",
+  "invalid-input",
+  "invalid-settings",
+  "not-found",
+  "denied",
+  "conflict",
+  "limit",
+  "unavailable",
+  "timeout",
+  "cancelled",
+  "unsupported",
+  "internal",
 ] as const;
 export type ErrorKind = (typeof ERROR_KINDS)[number];
 

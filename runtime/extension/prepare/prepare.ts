@@ -152,10 +152,7 @@ function prepareInChild(platform: ProcessPlatform, key: string, component: Uint8
         settle(() => reject(new SymphonyError("prepare/failed", `Cannot prepare the component: ${(cause as Error).message}`, { cause })));
       }
     });
-    const timer = setTimeout(
-      () => settle(() => reject(new SymphonyError("prepare/timeout", `Cannot prepare the component: it took over ${deadlineMs} ms`))),
-      deadlineMs,
-    );
+    const timer = setTimeout(() => settle(() => reject(new SymphonyError("prepare/timeout", `Cannot prepare the component: it took over ${deadlineMs} ms`))), deadlineMs);
     void child.ended.then(({ code, signal, stderr }) =>
       settle(() => reject(new SymphonyError("prepare/failed", `Cannot prepare the component: the transpiler ended (${signal ?? `code ${code}`}): ${stderr.trim().slice(-500)}`))),
     );
