@@ -122,11 +122,22 @@ export function guessCode(text: string): Guess | null {
 function byLines(text: string): Guess | null {
   const lines = text.split("\n");
   const scores = new StaticArray<f64>(NAMES.length);
-  let filled = 0, like = 0, tables = 0, assigned = 0, keyed = 0;
+  /** What ends the comment or docstring that is open. */
+  let until = "";
+  let filled = 0, like = 0, ended = 0, tables = 0, assigned = 0, keyed = 0;
   for (let i = 0; i < lines.length && filled < LINES_MAX; i++) {
     const line = lines[i].trim().substring(0, 400);
+    if (until.length) {
+      if (line.includes(until)) until = "";
+      continue;
+    }
     if (line.length == 0) continue;
-    const comment = line.startsWith("//") || line.startsWith("/*") || line.startsWith("*") || line.startsWith("# ") || line == "#" || line.startsWith("-- ");
+    if (line.startsWith("/*") || line.startsWith('"""')) {
+      const ending = line.startsWith("/*") ? "*/" : '"""';
+      if (line.indexOf(ending, 2) < 0 || (line.length == 3 && ending.length == 3)) until = ending;
+      continue;
+    }
+    const comment = line.startsWith("//") || line.startsWith("# ") || line == "#" || line.startsWith("-- ");
     if (comment) continue;
     filled++;
     const last = line.charCodeAt(line.length - 1);
@@ -147,18 +158,23 @@ function byLines(text: string): Guess | null {
     }
     const ends = last == 59 || last == 123 || last == 125 || (first == 60 && last == 62);
     const shaped = (line.includes("(") && (last == 41 || last == 58 || last == 44)) || line.includes(" = ") || line.includes(":=") || line.includes("()");
-    if (ends || (shaped && (marked > 0 || line.includes(" = "))) || (marked >= 3 && !endsLikeProse(last))) like++;
+    if (ends) ended++;
+    // a row of a table: a quoted text or a name, and a comma
+    const row = last == 44 && (first == 34 || first == 39 || isKey(line, 58));
+    if (ends || row || (shaped && (marked > 0 || line.includes(" = "))) || (marked >= 3 && !endsLikeProse(last))) like++;
   }
   if (filled == 0) return null;
   if (filled >= 2 && tables >= 1 && assigned >= 1 && tables + assigned > filled * 7 / 10) return new Guess("code", "TOML", 0.9);
   if (filled >= 3 && keyed > filled * 7 / 10 && like * 4 < filled) return new Guess("code", "YAML", 0.8);
   const share = <f64>like / filled;
-  if (share <= 0.4 || (filled < 2 && share < 1)) return null;
+  if (share <= 0.4 || (filled < 3 && ended < filled)) return null;
   let best = 0;
   let second: f64 = 0;
   for (let j = 1; j < NAMES.length; j++) if (scores[j] > scores[best]) best = j;
   for (let j = 0; j < NAMES.length; j++) if (j != best) second = max(second, scores[j]);
   if (scores[best] == 0) return filled < 3 ? null : new Guess("code", "Source code", share * 0.6);
+  // Markdown begins with a few lines of HTML now and then
+  if (NAMES[best] == "HTML" && share < 0.8) return null;
   // TypeScript is JavaScript with types: without any, it is JavaScript
   let name = NAMES[best];
   if (name == "TypeScript" && scores[best] <= scores[1]) name = "JavaScript";

@@ -50,14 +50,23 @@ test("order, cycles and reachability agree with a plain table on 300 random grap
 });
 
 test("depth first follows the first edge to its end before the second", () => {
-  const graph = graphOf(5, [[0, 1], [0, 2], [1, 3], [2, 4]]);
+  const graph = graphOf(5, [
+    [0, 1],
+    [0, 2],
+    [1, 3],
+    [2, 4],
+  ]);
   expect([...walkGraph(graph, 0, "out", "depth")]).toEqual([0, 1, 3, 2, 4]);
   expect([...walkGraph(graph, 0, "out", "breadth")]).toEqual([0, 1, 2, 3, 4]);
 });
 
 test("a chain of a million nodes needs no stack", () => {
   const nodes = 1_000_000;
-  const graph = createGraph(nodes, Uint32Array.from({ length: nodes - 1 }, (_, i) => i), Uint32Array.from({ length: nodes - 1 }, (_, i) => i + 1));
+  const graph = createGraph(
+    nodes,
+    Uint32Array.from({ length: nodes - 1 }, (_, i) => i),
+    Uint32Array.from({ length: nodes - 1 }, (_, i) => i + 1),
+  );
   expect(topologicalOrder(graph).length).toBe(nodes);
   expect(descendants(graph, 0).length).toBe(nodes - 1);
 });

@@ -55,7 +55,15 @@ function faultsOf(file: unknown): string[] {
 }
 
 const fed = [{ from: "inputs.text", to: "a.text" }];
-const body = { inputs: { item: { type: "text" } }, outputs: { text: { type: "text" } }, nodes: [upper("u")], edges: [{ from: "inputs.item", to: "u.text" }, { from: "u.text", to: "outputs.text" }] };
+const body = {
+  inputs: { item: { type: "text" } },
+  outputs: { text: { type: "text" } },
+  nodes: [upper("u")],
+  edges: [
+    { from: "inputs.item", to: "u.text" },
+    { from: "u.text", to: "outputs.text" },
+  ],
+};
 
 /** Name, file, and a part that one of the faults must hold. */
 const HOSTILE: [string, unknown, string][] = [
@@ -65,11 +73,11 @@ const HOSTILE: [string, unknown, string][] = [
   ["null", "null", "expected an object"],
   ["brackets a million deep", "[".repeat(1_000_000), "brackets nest deeper than 128"],
   ["objects a million deep", '{"a":'.repeat(1_000_000), "brackets nest deeper than 128"],
-  ["bodies 200 deep", "{\"symphony\":1,\"id\":\"m\",\"nodes\":[".repeat(200), "brackets nest deeper than 128"],
+  ["bodies 200 deep", '{"symphony":1,"id":"m","nodes":['.repeat(200), "brackets nest deeper than 128"],
   ["a later version", { ...base, symphony: 2, nodes: [] }, "symphony: 2 stands here, expected 1"],
   ["no version", { id: "m", nodes: [] }, "symphony:"],
   ["no id", { symphony: 1, nodes: [] }, "id: it is missing"],
-  ["an id with a path", { ...base, id: "../x", nodes: [] }, "id: \"../x\" stands here"],
+  ["an id with a path", { ...base, id: "../x", nodes: [] }, 'id: "../x" stands here'],
   ["an id of 129 letters", { ...base, id: "a".repeat(129), nodes: [] }, "id:"],
   ["an empty id", { ...base, nodes: [upper("")], edges: [] }, "nodes[0].id"],
   ["an id with look-alike letters", { ...base, nodes: [upper("раth")], edges: [] }, "nodes[0].id"],
@@ -77,7 +85,11 @@ const HOSTILE: [string, unknown, string][] = [
   ["an unknown key at the top", { ...base, node: [], nodes: [] }, '"node" is no key here (did you mean "nodes"'],
   ["nodes that are no list", { ...base, nodes: {} }, "nodes: {} stands here, expected an array"],
   ["a node that is null", { ...base, nodes: [null] }, "nodes[0]"],
-  ["an unknown kind", { ...base, nodes: [{ id: "a", kind: "operater", uses: "upper" }] }, 'nodes[0].kind: "operater" stands here, expected one of "operator", "instrument", "control"'],
+  [
+    "an unknown kind",
+    { ...base, nodes: [{ id: "a", kind: "operater", uses: "upper" }] },
+    'nodes[0].kind: "operater" stands here, expected one of "operator", "instrument", "control"',
+  ],
   ["an unknown control", { ...base, nodes: [{ id: "a", kind: "control", control: "loop" }] }, 'nodes[0].control: "loop" stands here'],
   ["an unknown extension", { ...base, nodes: [{ id: "a", kind: "operator", uses: "uper" }], edges: [] }, 'nodes[0].uses: no extension "uper" is installed (did you mean "upper"?)'],
   ["an extension of the other kind", { ...base, nodes: [{ id: "a", kind: "instrument", uses: "upper" }], edges: fed }, "upper is an operator"],
@@ -86,28 +98,95 @@ const HOSTILE: [string, unknown, string][] = [
   ["an unknown input of the melody", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.txt", to: "a.text" }] }, 'the melody has no input "txt" (did you mean "text"?)'],
   ["an unknown output of the melody", { ...base, nodes: [upper("a")], edges: [...fed, { from: "a.text", to: "outputs.x" }] }, 'the melody has no output "x"'],
   ["an unknown input port", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.test" }] }, 'a has no input port "test" (did you mean "text"?)'],
-  ["an unknown output port", { ...base, nodes: [upper("a"), upper("b")], edges: [...fed, { from: "a.word", to: "b.text" }] }, 'a has no output port "word" (did you mean "words"?)'],
-  ["a list into a single", { ...base, nodes: [upper("a"), upper("b")], edges: [...fed, { from: "a.words", to: "b.text" }] }, "a.words gives list<text>, b.text takes text; a map takes a list apart"],
+  [
+    "an unknown output port",
+    { ...base, nodes: [upper("a"), upper("b")], edges: [...fed, { from: "a.word", to: "b.text" }] },
+    'a has no output port "word" (did you mean "words"?)',
+  ],
+  [
+    "a list into a single",
+    { ...base, nodes: [upper("a"), upper("b")], edges: [...fed, { from: "a.words", to: "b.text" }] },
+    "a.words gives list<text>, b.text takes text; a map takes a list apart",
+  ],
   ["text into a number", { ...base, nodes: [upper("a")], edges: [...fed, { from: "inputs.text", to: "a.limit" }] }, "inputs.text gives text, a.limit takes number"],
-  ["a type mismatch through a branch", { ...base, nodes: [{ id: "b", kind: "control", control: "branch", cases: [{ name: "x", when: "true" }] }, upper("a")], edges: [{ from: "inputs.text", to: "b.value" }, ...fed, { from: "b.x", to: "a.limit" }] }, "b.x gives text, a.limit takes number"],
+  [
+    "a type mismatch through a branch",
+    {
+      ...base,
+      nodes: [{ id: "b", kind: "control", control: "branch", cases: [{ name: "x", when: "true" }] }, upper("a")],
+      edges: [{ from: "inputs.text", to: "b.value" }, ...fed, { from: "b.x", to: "a.limit" }],
+    },
+    "b.x gives text, a.limit takes number",
+  ],
   ["a port fed twice", { ...base, nodes: [upper("a")], edges: [...fed, ...fed] }, "a.text is fed twice"],
-  ["a missing input", { ...base, nodes: [upper("a")], edges: [{ from: "a.text", to: "outputs.t" }], outputs: { t: { type: "text" } } }, "nothing feeds the input a.text (text), which is required"],
+  [
+    "a missing input",
+    { ...base, nodes: [upper("a")], edges: [{ from: "a.text", to: "outputs.t" }], outputs: { t: { type: "text" } } },
+    "nothing feeds the input a.text (text), which is required",
+  ],
   ["an output that nothing feeds", { ...base, nodes: [upper("a")], edges: fed, outputs: { t: { type: "text" } } }, "outputs.t: nothing feeds this output"],
   ["an orphan", { ...base, nodes: [upper("a"), upper("b", { inputs: { text: "x" } })], edges: fed }, "nodes[1]: b is an orphan"],
   ["the same id twice", { ...base, nodes: [upper("a"), upper("a")], edges: fed }, 'nodes[1].id: the id "a" is already that of nodes[0]'],
   ["a reserved id", { ...base, nodes: [upper("inputs")], edges: [] }, '"inputs" is reserved'],
-  ["a node that depends on itself", { ...base, nodes: [merge("a")], edges: [{ from: "inputs.text", to: "a.x" }, { from: "a.value", to: "a.y" }] }, "a depends on itself"],
-  ["a cycle of three, named whole", { ...base, nodes: [merge("a"), merge("b"), merge("c")], edges: [{ from: "a.value", to: "b.x" }, { from: "b.value", to: "c.x" }, { from: "c.value", to: "a.x" }] }, "there is a cycle: a -> b -> c -> a"],
-  ["a cycle of edges that only order", { ...base, nodes: [upper("a"), upper("b")], edges: [...fed, { from: "inputs.text", to: "b.text" }, { from: "a", to: "b" }, { from: "b", to: "a" }] }, "there is a cycle: a -> b -> a"],
-  ["a cycle of 10 000", { ...base, nodes: Array.from({ length: 10_000 }, (_, i) => merge(`n${i}`)), edges: Array.from({ length: 10_000 }, (_, i) => ({ from: `n${i}.value`, to: `n${(i + 1) % 10_000}.x` })) }, "there is a cycle: n0 -> n1"],
+  [
+    "a node that depends on itself",
+    {
+      ...base,
+      nodes: [merge("a")],
+      edges: [
+        { from: "inputs.text", to: "a.x" },
+        { from: "a.value", to: "a.y" },
+      ],
+    },
+    "a depends on itself",
+  ],
+  [
+    "a cycle of three, named whole",
+    {
+      ...base,
+      nodes: [merge("a"), merge("b"), merge("c")],
+      edges: [
+        { from: "a.value", to: "b.x" },
+        { from: "b.value", to: "c.x" },
+        { from: "c.value", to: "a.x" },
+      ],
+    },
+    "there is a cycle: a -> b -> c -> a",
+  ],
+  [
+    "a cycle of edges that only order",
+    { ...base, nodes: [upper("a"), upper("b")], edges: [...fed, { from: "inputs.text", to: "b.text" }, { from: "a", to: "b" }, { from: "b", to: "a" }] },
+    "there is a cycle: a -> b -> a",
+  ],
+  [
+    "a cycle of 10 000",
+    {
+      ...base,
+      nodes: Array.from({ length: 10_000 }, (_, i) => merge(`n${i}`)),
+      edges: Array.from({ length: 10_000 }, (_, i) => ({ from: `n${i}.value`, to: `n${(i + 1) % 10_000}.x` })),
+    },
+    "there is a cycle: n0 -> n1",
+  ],
   ["a port at one end only", { ...base, nodes: [upper("a"), upper("b")], edges: [...fed, { from: "a", to: "b.text" }] }, "don't go together"],
   ["a conditional edge without a condition", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", kind: "conditional" }] }, '"when" is missing'],
   ["an edge that says the wrong kind", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", kind: "control" }] }, 'expected "data" or nothing'],
   ["a condition that is no CEL", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: "value <" }] }, "edges[0].when"],
-  ["a condition with an unknown name", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: "valu == 1" }] }, "Unknown variable: valu; known are value"],
-  ["a condition that gives a number", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: "1 + 1" }] }, "expected a condition that is true or false"],
+  [
+    "a condition with an unknown name",
+    { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: "valu == 1" }] },
+    "Unknown variable: valu; known are value",
+  ],
+  [
+    "a condition that gives a number",
+    { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: "1 + 1" }] },
+    "expected a condition that is true or false",
+  ],
   ["a regular expression that explodes", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: "value.matches('(a+)+$')" }] }, "matches() is refused"],
-  ["macros in macros in macros", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: "value.all(x, value.all(y, value.all(z, true)))" }] }, "macros nest 3 deep"],
+  [
+    "macros in macros in macros",
+    { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: "value.all(x, value.all(y, value.all(z, true)))" }] },
+    "macros nest 3 deep",
+  ],
   ["a condition of 500 terms", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: Array(300).fill("true").join("||") }] }, "edges[0].when"],
   ["a setting that isn't there", { ...base, nodes: [upper("a", { settings: { stile: "loud" } })], edges: fed }, 'upper has no setting "stile" (did you mean "style"?)'],
   ["a setting of the wrong type", { ...base, nodes: [upper("a", { settings: { size: "big" } })], edges: fed }, 'settings.size: "big" is not of type number'],
@@ -121,16 +200,71 @@ const HOSTILE: [string, unknown, string][] = [
   ["a list of lists", { ...base, inputs: { n: { type: "list<list<text>>" } }, nodes: [] }, "is no port type"],
   ["a map without items", { ...base, nodes: [{ id: "m", kind: "control", control: "map", body }], edges: [] }, "nothing feeds the input m.items"],
   ["a map whose body has no item", { ...base, nodes: [{ id: "m", kind: "control", control: "map", over: "file", body }], edges: [] }, 'there is no input "file" to get one item'],
-  ["a fault inside a body", { ...base, nodes: [{ id: "m", kind: "control", control: "map", body: { ...body, nodes: [{ ...upper("u"), uses: "uppr" }] } }], edges: [] }, "nodes[0].body.nodes[0].uses"],
-  ["a map that gathers lists", { ...base, nodes: [{ id: "m", kind: "control", control: "map", body: { ...body, outputs: { text: { type: "list<text>" } }, edges: [body.edges[0], { from: "u.words", to: "outputs.text" }] } }], edges: [] }, "there are no lists of lists"],
+  [
+    "a fault inside a body",
+    { ...base, nodes: [{ id: "m", kind: "control", control: "map", body: { ...body, nodes: [{ ...upper("u"), uses: "uppr" }] } }], edges: [] },
+    "nodes[0].body.nodes[0].uses",
+  ],
+  [
+    "a map that gathers lists",
+    {
+      ...base,
+      nodes: [
+        { id: "m", kind: "control", control: "map", body: { ...body, outputs: { text: { type: "list<text>" } }, edges: [body.edges[0], { from: "u.words", to: "outputs.text" }] } },
+      ],
+      edges: [],
+    },
+    "there are no lists of lists",
+  ],
   ["no concurrency", { ...base, nodes: [{ id: "m", kind: "control", control: "map", concurrency: 0, body }], edges: [] }, "nodes[0].concurrency"],
-  ["two cases of one name", { ...base, nodes: [{ id: "b", kind: "control", control: "branch", cases: [{ name: "x", when: "true" }, { name: "x", when: "true" }] }], edges: [{ from: "inputs.text", to: "b.value" }] }, 'the case "x" stands twice'],
-  ["a case of a name that isn't fed", { ...base, nodes: [{ id: "b", kind: "control", control: "branch", cases: [{ name: "x", when: "binary" }] }], edges: [{ from: "inputs.text", to: "b.value" }] }, "Unknown variable: binary; known are value"],
-  ["a merge of nothing", { ...base, nodes: [merge("a"), upper("b")], edges: [{ from: "inputs.text", to: "b.text" }, { from: "b", to: "a" }] }, "a merges nothing"],
+  [
+    "two cases of one name",
+    {
+      ...base,
+      nodes: [
+        {
+          id: "b",
+          kind: "control",
+          control: "branch",
+          cases: [
+            { name: "x", when: "true" },
+            { name: "x", when: "true" },
+          ],
+        },
+      ],
+      edges: [{ from: "inputs.text", to: "b.value" }],
+    },
+    'the case "x" stands twice',
+  ],
+  [
+    "a case of a name that isn't fed",
+    { ...base, nodes: [{ id: "b", kind: "control", control: "branch", cases: [{ name: "x", when: "binary" }] }], edges: [{ from: "inputs.text", to: "b.value" }] },
+    "Unknown variable: binary; known are value",
+  ],
+  [
+    "a merge of nothing",
+    {
+      ...base,
+      nodes: [merge("a"), upper("b")],
+      edges: [
+        { from: "inputs.text", to: "b.text" },
+        { from: "b", to: "a" },
+      ],
+    },
+    "a merges nothing",
+  ],
   ["a fallback that isn't there", { ...base, nodes: [upper("a", { onFailure: { fallback: "z" } })], edges: fed }, 'there is no node "z"'],
-  ["a fallback with edges of its own", { ...base, nodes: [upper("a", { onFailure: { fallback: "b" } }), upper("b")], edges: [...fed, { from: "inputs.text", to: "b.text" }] }, "b has edges of its own"],
+  [
+    "a fallback with edges of its own",
+    { ...base, nodes: [upper("a", { onFailure: { fallback: "b" } }), upper("b")], edges: [...fed, { from: "inputs.text", to: "b.text" }] },
+    "b has edges of its own",
+  ],
   ["a fallback for itself", { ...base, nodes: [upper("a", { onFailure: { fallback: "a" } })], edges: fed }, "a can't stand in for itself"],
-  ["a fallback that gives something else", { ...base, nodes: [upper("a", { onFailure: { fallback: "b" } }), { id: "b", kind: "instrument", uses: "model", settings: { prompt: "x" } }], edges: fed }, "b doesn't give text"],
+  [
+    "a fallback that gives something else",
+    { ...base, nodes: [upper("a", { onFailure: { fallback: "b" } }), { id: "b", kind: "instrument", uses: "model", settings: { prompt: "x" } }], edges: fed },
+    "b doesn't give text",
+  ],
   ["21 attempts", { ...base, nodes: [upper("a", { retry: { attempts: 21 } })], edges: fed }, "nodes[0].retry.attempts"],
   ["__proto__ as an id", '{"symphony":1,"id":"m","nodes":[{"id":"__proto__","kind":"operator","uses":"__proto__"}],"edges":[]}', 'no extension "__proto__" is installed'],
   ["__proto__ as a key", '{"symphony":1,"id":"m","nodes":[],"__proto__":{"x":1}}', "__proto__"],
@@ -149,7 +283,11 @@ test("all faults of a file are told together, those of the schema and those of m
   const faults = faultsOf({
     ...base,
     nodes: [upper("a", { colour: 1 }), { id: "b", kind: "operator", uses: "uper" }, upper("c", { settings: { size: 99 } })],
-    edges: [{ from: "inputs.txt", to: "c.text" }, { from: "a.text", to: "b.text" }, { from: "q.text", to: "c.limit", when: "valu" }],
+    edges: [
+      { from: "inputs.txt", to: "c.text" },
+      { from: "a.text", to: "b.text" },
+      { from: "q.text", to: "c.limit", when: "valu" },
+    ],
   });
   const places = faults.map((fault) => fault.split(": ")[0]);
   for (const place of ["nodes[0].colour", "nodes[1].uses", "nodes[2].settings.size", "edges[0].from", "edges[2].from"]) expect(places).toContain(place);
@@ -158,7 +296,12 @@ test("all faults of a file are told together, those of the schema and those of m
 });
 
 test("a sound melody has no faults, and its order is the same each time", () => {
-  const file = { ...base, outputs: { t: { type: "list<text>" } }, nodes: [{ id: "m", kind: "control", control: "map", body }, upper("a")], edges: [...fed, { from: "a.words", to: "m.items" }, { from: "m.text", to: "outputs.t" }] };
+  const file = {
+    ...base,
+    outputs: { t: { type: "list<text>" } },
+    nodes: [{ id: "m", kind: "control", control: "map", body }, upper("a")],
+    edges: [...fed, { from: "a.words", to: "m.items" }, { from: "m.text", to: "outputs.t" }],
+  };
   const read = readMelody(JSON.stringify(file));
   if (!read.melody) throw new Error(JSON.stringify(read.faults));
   const first = planMelody(read.melody, catalogue);
@@ -173,11 +316,16 @@ test("random bytes in place of parts never throw", () => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
     return (seed >>> 8) % below;
   };
-  const good = JSON.stringify({ ...base, nodes: [{ id: "m", kind: "control", control: "map", body }, upper("a", { retry: { attempts: 2 } })], edges: [...fed, { from: "a.words", to: "m.items", when: "size(value) > 0" }] });
+  const good = JSON.stringify({
+    ...base,
+    nodes: [{ id: "m", kind: "control", control: "map", body }, upper("a", { retry: { attempts: 2 } })],
+    edges: [...fed, { from: "a.words", to: "m.items", when: "size(value) > 0" }],
+  });
   const parts = ["null", "{}", "[]", '"x"', "1e999", "-0", '"__proto__"', "true", '{"a":[]}'];
   for (let round = 0; round < 2000; round++) {
     const at = random(good.length);
-    const file = round % 2 ? good.slice(0, at) + parts[random(parts.length)] + good.slice(at + random(12)) : good.slice(0, at) + String.fromCharCode(random(0x300)) + good.slice(at + 1);
+    const file =
+      round % 2 ? good.slice(0, at) + parts[random(parts.length)] + good.slice(at + random(12)) : good.slice(0, at) + String.fromCharCode(random(0x300)) + good.slice(at + 1);
     expect(Array.isArray(faultsOf(file))).toBe(true);
   }
 });
