@@ -14,7 +14,7 @@ const MEMORY_MIB = 128;
 const GATE_MS_MAX = 1000;
 /** A component that isn't built yet is built first. */
 const TEST_MS = 20_000;
-const FLIPS = Number(process.env.SYMPHONY_SOAK ?? 500);
+const FLIPS = Number(process.env["SYMPHONY_SOAK"] ?? 500);
 
 /** What the gate says: "admitted" or the code of its refusal. Any other error, and slowness, fails the test. */
 function verdict(bytes: Uint8Array): string {
@@ -138,6 +138,10 @@ describe("the gate replaces core names", () => {
       await expectOwnNames(bytes);
       if (name.length > 4) expect(includes(bytes, name)).toBe(false);
     });
+
+  test("and the check of it sees names that are not the gate's", async () => {
+    await expect(expectOwnNames(await edited(appended(joined("one", "two", "three"))))).rejects.toThrow();
+  });
 
   test("that are any UTF-8", async () => {
     const random = createRandom(20_261);

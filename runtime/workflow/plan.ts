@@ -126,7 +126,7 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
     if (file.id === "inputs" || file.id === "outputs") fault(`${nodePath(i)}.id`, `"${file.id}" is reserved for the melody's own ports; choose another id`);
     else if (indexOf.has(file.id)) fault(`${nodePath(i)}.id`, `the id ${JSON.stringify(file.id)} is already that of ${nodePath(indexOf.get(file.id) as number)}; ids are unique`);
     else indexOf.set(file.id, i);
-    nodes.push(planNode(file, `${base}${nodePath(i)}`, context, rule));
+    nodes.push(planNode(file, () => base + nodePath(i), context, rule));
   }
 
   const edges = melody.edges ?? [];
@@ -140,6 +140,8 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   const entries: { edge: number; input: number; node: number; port: string }[] = [];
   const exits: { edge: number; node: number; port: string; output: number }[] = [];
   const touched = new Uint8Array(nodes.length);
+  /** For each node, the ports that an edge feeds, with their slots. */
+  const fed: (Map<string, number> | undefined)[] = new Array(nodes.length);
 
   // ends first: which nodes they are
   for (let e = 0; e < edges.length; e++) {
@@ -174,7 +176,7 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
     if (target !== undefined && target >= 0) touched[target] = 1;
     if (source === undefined || target === undefined) {
       // what can't be told apart is still fed, so that no second fault follows from the first
-      if (target !== undefined && target >= 0) openPort(nodes[target] as PlanNode, toName, { item: "any", list: false }).fed = true;
+      if (target !== undefined && target >= 0) void openPort(nodes, fed, target, toName, undefined);
       continue;
     }
     let input = -1;
@@ -182,7 +184,7 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
       const at = inputAt.get(fromName);
       if (at === undefined) {
         fault(`${edgePath(e)}.from`, `the melody has no input ${JSON.stringify(fromName)}${near(fromName, inputAt.keys())}`);
-        if (target >= 0) openPort(nodes[target] as PlanNode, toName, undefined).fed = true;
+        if (target >= 0) void openPort(nodes, fed, target, toName, undefined);
         continue;
       }
       input = at;
@@ -219,57 +221,38 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   // then ports, in topological order, so that what passes through a control node has its type
   const fromSlot = new Int32Array(from.length).fill(-1);
   const toSlot = new Int32Array(from.length).fill(-1);
-  const feed = (edge: number, source: { name: string; type: PortType; shown: string }, target: number, port: string): number => {
+  const feed = (edge: number, sourceId: string, source: { name: string; type: PortType }, target: number, port: string): number => {
     const node = nodes[target] as PlanNode;
-    const found = openPort(node, port, source.type);
-    if (found.slot < 0) {
-      if (!node.unknown)
-        fault(
-          `${edgePath(edge)}.to`,
-          `${node.id} has no input port ${JSON.stringify(port)}${
-            near(
-              port,
-              node.inputs.map(({ name }) => name),
-            ) || `; it has ${node.inputs.map(({ name }) => name).join(", ") || "none"}`
-          }`,
-        );
+    const { type } = source;
+    if (fed[target]?.has(port)) fault(`${edgePath(edge)}.to`, `the port ${node.id}.${port} is fed twice; join the sources with a merge node first`);
+    const slot = openPort(nodes, fed, target, port, type);
+    if (slot < 0) {
+      if (!node.unknown) fault(`${edgePath(edge)}.to`, `${node.id} has no input port ${JSON.stringify(port)}${others(port, node.inputs)}`);
       return -1;
     }
-    if (found.fed) fault(`${edgePath(edge)}.to`, `the port ${node.id}.${port} is fed twice; join the sources with a merge node first`);
-    found.fed = true;
-    const wanted = (node.inputs[found.slot] as PlanNode["inputs"][number]).type;
-    if (!typesFit(source.type, wanted))
+    const wanted = (node.inputs[slot] as PlanNode["inputs"][number]).type;
+    if (!typesFit(type, wanted))
       fault(
         edgePath(edge),
-        `${source.shown} gives ${spellPortType(source.type)}, ${node.id}.${port} takes ${spellPortType(wanted)}${source.type.list && !wanted.list ? "; a map takes a list apart" : ""}`,
+        `${sourceId}.${source.name} gives ${spellPortType(type)}, ${node.id}.${port} takes ${spellPortType(wanted)}${type.list && !wanted.list ? "; a map takes a list apart" : ""}`,
       );
-    else if (node.work.does === "branch" && port === "value") for (const output of node.outputs) output.type = source.type;
-    else if ((node.work.does === "delay" || node.work.does === "approve") && port === "value") (node.outputs[0] as PlanNode["outputs"][number]).type = source.type;
-    return found.slot;
+    else if (port === "value" && (node.work.does === "branch" || node.work.does === "delay" || node.work.does === "approve")) for (const output of node.outputs) output.type = type;
+    return slot;
   };
   const entry: Plan["entry"] = [];
   for (const { edge, input, node, port } of entries) {
-    const { name, type } = inputs[input] as MelodyPort;
-    const slot = feed(edge, { name, type, shown: `inputs.${name}` }, node, port);
-    entry.push({ input, node, slot, condition: conditionOf(edges[edge] as MelodyEdge, `${base}${edgePath(edge)}`, ["value"], context) });
+    const slot = feed(edge, "inputs", inputs[input] as MelodyPort, node, port);
+    entry.push({ input, node, slot, condition: conditionOf(edges[edge] as MelodyEdge, () => base + edgePath(edge), VALUE, context) });
   }
   const conditions: (Condition | undefined)[] = new Array(from.length);
   const sourceOf = (node: PlanNode, port: string, edge: number): number => {
-    const slot = node.outputs.findIndex(({ name }) => name === port);
-    if (slot < 0 && !node.unknown)
-      fault(
-        `${edgePath(edge)}.from`,
-        `${node.id} has no output port ${JSON.stringify(port)}${
-          near(
-            port,
-            node.outputs.map(({ name }) => name),
-          ) || `; it has ${node.outputs.map(({ name }) => name).join(", ") || "none"}`
-        }`,
-      );
-    return slot;
+    const { outputs: ports } = node;
+    for (let slot = 0; slot < ports.length; slot++) if ((ports[slot] as { name: string }).name === port) return slot;
+    if (!node.unknown) fault(`${edgePath(edge)}.from`, `${node.id} has no output port ${JSON.stringify(port)}${others(port, ports)}`);
+    return -1;
   };
   // the rest of a cyclic graph is looked at as well, in file order
-  const visit = new Set<number>([...order, ...nodes.keys()]);
+  const visit = order.length === nodes.length ? order : new Set<number>([...order, ...nodes.keys()]);
   for (const index of visit) {
     const node = nodes[index] as PlanNode;
     mergeType(node);
@@ -277,16 +260,15 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
       const g = graph.outEdges[at] as number;
       const e = edgeAt[g] as number;
       const file = edges[e] as MelodyEdge;
-      if (file.when !== undefined) conditions[g] = conditionOf(file, `${base}${edgePath(e)}`, fromPort[g] ? ["value", "outputs"] : ["outputs"], context);
+      if (file.when !== undefined) conditions[g] = conditionOf(file, () => base + edgePath(e), fromPort[g] ? VALUE_OUTPUTS : OUTPUTS, context);
       if (!fromPort[g]) continue;
       const slot = sourceOf(node, fromPort[g] as string, e);
       if (slot < 0) {
-        openPort(nodes[to[g] as number] as PlanNode, toPort[g] as string, undefined).fed = true;
+        void openPort(nodes, fed, to[g] as number, toPort[g] as string, undefined);
         continue;
       }
       fromSlot[g] = slot;
-      const output = node.outputs[slot] as PlanNode["outputs"][number];
-      toSlot[g] = feed(e, { name: output.name, type: output.type, shown: `${node.id}.${output.name}` }, to[g] as number, toPort[g] as string);
+      toSlot[g] = feed(e, node.id, node.outputs[slot] as PlanNode["outputs"][number], to[g] as number, toPort[g] as string);
     }
   }
   const exit: Plan["exit"] = [];
@@ -300,7 +282,7 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
     const type = node < 0 ? (inputs[slot] as MelodyPort).type : ((nodes[node] as PlanNode).outputs[slot] as { type: PortType }).type;
     if (!typesFit(type, wanted.type))
       fault(edgePath(edge), `${(edges[edge] as MelodyEdge).from} gives ${spellPortType(type)}, outputs.${wanted.name} is ${spellPortType(wanted.type)}`);
-    exit.push({ node, slot, output, condition: conditionOf(edges[edge] as MelodyEdge, `${base}${edgePath(edge)}`, ["value"], context) });
+    exit.push({ node, slot, output, condition: conditionOf(edges[edge] as MelodyEdge, () => base + edgePath(edge), VALUE, context) });
   }
   for (const [at, { name }] of outputs.entries())
     if (!fedOutputs.has(at) && suspects.size === 0) fault(`outputs.${name}`, `nothing feeds this output; add an edge to "outputs.${name}"`);
@@ -308,10 +290,10 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   fallbacks(nodes, indexOf, graph, touched, (index, message) => fault(`${nodePath(index)}.onFailure.fallback`, message), suspects);
   for (const [index, node] of nodes.entries()) {
     if (!touched[index] && !node.isFallback && nodes.length > 1) fault(nodePath(index), `${node.id} is an orphan: no edge touches it; connect it or take it out`);
-    const fed = fedPorts.get(node);
+    const ports = fed[index];
     for (const [slot, port] of node.inputs.entries()) {
       if (node.isFallback) continue;
-      if (fed?.has(port.name)) {
+      if (ports?.has(port.name)) {
         if (node.constants[slot] !== undefined && (melody.nodes[index] as MelodyNode).inputs?.[port.name] !== undefined)
           fault(`${nodePath(index)}.inputs.${port.name}`, `the port ${node.id}.${port.name} has a value here and an edge; leave out one`);
       } else if (port.required && node.constants[slot] === undefined)
@@ -326,34 +308,40 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   return { id: melody.id ?? "", name: melody.name ?? melody.id ?? "", inputs, outputs, nodes, graph, fromSlot, toSlot, conditions, entry, exit, order, timeoutMs: undefined };
 }
 
-/** Which ports of a node an edge feeds; kept beside the nodes, because the plan itself doesn't need it. */
-const fedPorts = new WeakMap<PlanNode, Set<string>>();
-
-/** The input port of a node, made on the spot where a control node takes any name. */
-function openPort(node: PlanNode, name: string, type: PortType | undefined): { slot: number; fed: boolean } {
-  let fed = fedPorts.get(node);
-  if (!fed) {
-    fed = new Set();
-    fedPorts.set(node, fed);
+/** The slot of the port that an edge feeds, made on the spot where a control node takes any name; -1 for none. */
+function openPort(nodes: readonly PlanNode[], fed: (Map<string, number> | undefined)[], index: number, name: string, type: PortType | undefined): number {
+  const node = nodes[index] as PlanNode;
+  let known = fed[index];
+  if (!known) {
+    known = new Map();
+    fed[index] = known;
   }
-  const names = fed;
   const { does } = node.work;
+  let slot = known.get(name) ?? -1;
   // a merge's ports are made by its edges: one that isn't fed isn't there
-  let slot = does === "merge" && !names.has(name) ? -1 : node.inputs.findIndex((port) => port.name === name);
+  if (slot < 0 && does !== "merge")
+    for (let i = 0; i < node.inputs.length; i++)
+      if ((node.inputs[i] as { name: string }).name === name) {
+        slot = i;
+        break;
+      }
   if (slot < 0 && (does === "merge" || (does === "branch" && CONDITION_VARIABLE.test(name)))) {
-    slot = node.inputs.push({ name, type: type ?? { item: "any", list: false }, required: false }) - 1;
+    slot = node.inputs.push({ name, type: type ?? ANY, required: false }) - 1;
     node.constants.push(undefined);
   } else if (slot >= 0 && type && does !== "call" && does !== "map" && does !== "melody") (node.inputs[slot] as { type: PortType }).type = type;
-  return {
-    slot,
-    get fed() {
-      return names.has(name);
-    },
-    set fed(is: boolean) {
-      if (is) names.add(name);
-    },
-  };
+  known.set(name, slot);
+  return slot;
 }
+
+/** Names like the mistyped one, or all there are. */
+function others(name: string, ports: readonly { name: string }[]): string {
+  const names = ports.map((port) => port.name);
+  return near(name, names) || `; it has ${names.slice(0, 50).join(", ") || "none"}`;
+}
+
+const VALUE = ["value"];
+const OUTPUTS = ["outputs"];
+const VALUE_OUTPUTS = ["value", "outputs"];
 
 function mergeType(node: PlanNode): void {
   if (node.work.does !== "merge") return;
@@ -384,17 +372,17 @@ function melodyPorts(melody: MelodyBody, kind: "inputs" | "outputs", fault: (pat
   return out;
 }
 
-function conditionOf(edge: MelodyEdge, path: string, variables: readonly string[], context: Context): Condition | undefined {
+function conditionOf(edge: MelodyEdge, path: () => string, variables: readonly string[], context: Context): Condition | undefined {
   if (edge.when === undefined) return undefined;
   const compiled = compileCondition(edge.when, variables);
   if (!("fault" in compiled)) return compiled;
-  context.faults.push({ path: `${path}.when`, message: compiled.fault });
+  context.faults.push({ path: `${path()}.when`, message: compiled.fault });
   return undefined;
 }
 
 const ANY: PortType = { item: "any", list: false };
 
-function planNode(file: MelodyNode, path: string, context: Context, inherited: "stop" | "continue"): PlanNode {
+function planNode(file: MelodyNode, path: () => string, context: Context, inherited: "stop" | "continue"): PlanNode {
   const node: PlanNode = {
     id: file.id,
     title: file.title ?? file.id,
@@ -409,7 +397,7 @@ function planNode(file: MelodyNode, path: string, context: Context, inherited: "
     isFallback: false,
     unknown: false,
   };
-  const fault = (at: string, message: string): void => void context.faults.push({ path: `${path}.${at}`, message });
+  const fault = (at: string, message: string): void => void context.faults.push({ path: `${path()}.${at}`, message });
   if (file.kind === "control") planControl(file, node, path, context, inherited);
   else {
     const manifest = context.catalogue.get(file.uses);
@@ -492,8 +480,8 @@ function compileCases(file: MelodyNode, node: PlanNode, cases: { name: string; c
 
 type ControlFile = Extract<MelodyNode, { kind: "control" }>;
 
-function planControl(file: ControlFile, node: PlanNode, path: string, context: Context, inherited: "stop" | "continue"): void {
-  const fault = (at: string, message: string): void => void context.faults.push({ path: `${path}.${at}`, message });
+function planControl(file: ControlFile, node: PlanNode, path: () => string, context: Context, inherited: "stop" | "continue"): void {
+  const fault = (at: string, message: string): void => void context.faults.push({ path: `${path()}.${at}`, message });
   const input = (name: string, type: PortType, required: boolean): void => {
     node.inputs.push({ name, type, required });
     node.constants.push(undefined);
@@ -516,7 +504,7 @@ function planControl(file: ControlFile, node: PlanNode, path: string, context: C
     }
     case "map":
     case "melody": {
-      const body = planBody(file.body, `${path}.body.`, { ...context, suspects: new Set() }, inherited);
+      const body = planBody(file.body, `${path()}.body.`, { ...context, suspects: new Set() }, inherited);
       const isMap = file.control === "map";
       const over = isMap ? (file.over ?? "item") : "";
       if (isMap) {

@@ -12,7 +12,7 @@ export const transform = operator((call) => {
     // no memory is left: that is what was wanted
   }
   const then = call.setting("then");
-  // a stack that never ends overflows QuickJS's own stack, which is an exception; a wrong result traps
+  // QuickJS aborts when what comes back is no list
   if (then === "trap") call.outputs = 1;
   else if (then === "loop") for (;;);
   else call.output("mebibytes", number(kept.length));

@@ -1,0 +1,143 @@
+// The tasks: check, test, soak, bench, build, bindings. Each prints what it runs and ends with a code that means it.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { buildExtension } from "./build-extension.ts";
+import { extensionFolders } from "./setup.ts";
+
+const root = join(import.meta.dirname, "..");
+const bun = join(root, "node_modules/bun/bin/bun.exe");
+const deno = join(root, "node_modules/deno/bin.cjs");
+const reports = join(root, ".build/reports");
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const TASKS: Record<string, (args: string[]) => Promise<number>> = { check, test, soak, bench, build, bindings };
+
+function run(program: string, args: string[], env: Record<string, string> = {}): Promise<number> {
+  console.log(`$ ${[program.replace(`${root}/`, ""), ...args].join(" ")}`);
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+    child.on("error", (cause) => {
+      console.error(cause.message);
+      resolve(127);
+    });
+    child.on("exit", (code) => resolve(code ?? 1));
+  });
+}
+
+/** Format, types, lint. */
+async function check(): Promise<number> {
+  const formatAndLint = await run(join(root, "node_modules/.bin/biome"), ["check", "."]);
+  const types = await run(join(root, "node_modules/.bin/tsc"), ["-p", "."]);
+  const current = await run(bun, ["tasks/bindings.ts", "--check"]);
+  return formatAndLint || types || current;
+}
+
+async function bindings(): Promise<number> {
+  return run(bun, ["tasks/bindings.ts"]);
+}
+
+/** What tests want beyond npm's packages. What can't be had is named, and what it covers is skipped. */
+async function bringTools(): Promise<string[]> {
+  const wanted = [
+    { program: "bwrap", packages: ["bubblewrap"], covers: "isolates inside bubblewrap" },
+    { program: "clang", packages: ["clang"], covers: "guests in C" },
+    { program: "wasm-ld", packages: ["lld"], covers: "guests in C" },
+    { program: "chromium", packages: ["chromium"], covers: "the browser" },
+  ];
+  const has = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" }).status === 0;
+  const missing = wanted.filter(({ program }) => !has(program));
+  if (missing.length && process.getuid?.() === 0 && has("apt-get")) {
+    const packages = [...new Set(missing.flatMap((one) => one.packages))];
+    console.log(`Installing from Debian, once: ${packages.join(", ")}`);
+    const quiet = { stdio: "ignore" as const, env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, timeout: 400_000 };
+    spawnSync("apt-get", ["update", "-qq"], quiet);
+    // one by one: what one lacks must not keep the others away
+    for (const name of packages) spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", name], quiet);
+  }
+  return wanted.filter(({ program }) => !has(program)).map(({ program, packages, covers }) => `${program} is missing (Debian: ${packages.join(" ")}): ${covers} not tested`);
+}
+
+/** The JUnit report of one runner. */
+function countsOf(report: string): Counts {
+  if (!existsSync(report)) return { passed: 0, failed: 1, skipped: 0 };
+  const head = /<testsuites[^>]*>/.exec(readFileSync(report, "utf8"))?.[0] ?? "";
+  const number = (name: string): number => Number(new RegExp(`${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
+  const skipped = number("skipped");
+  const failed = number("failures") + number("errors");
+  return { passed: number("tests") - failed - skipped, failed, skipped };
+}
+
+async function test(args: string[]): Promise<number> {
+  const notes = await bringTools();
+  mkdirSync(reports, { recursive: true });
+  for (const folder of extensionFolders("tests/guests")) {
+    try {
+      if ((await buildExtension(folder)) === "built") console.log(`built ${folder.slice(root.length + 1)}`);
+    } catch (cause) {
+      if (!folder.endsWith("-c")) throw cause;
+      notes.push(`${folder.slice(root.length + 1)} can't be built: ${(cause as Error).message.split("\n")[0]}`);
+    }
+  }
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const tally = (name: string, code: number, counts: Counts): void => {
+    // a runner that fails without a failed test has crashed
+    if (code !== 0 && counts.failed === 0) counts.failed = 1;
+    console.log(`${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+  };
+
+  const checked = await check();
+  tally("check", checked, { passed: checked === 0 ? 1 : 0, failed: checked === 0 ? 0 : 1, skipped: 0 });
+
+  const onBun = join(reports, "bun.xml");
+  const coverage = process.env["SYMPHONY_COVERAGE"] ? ["--coverage", "--coverage-reporter=text"] : [];
+  const bunCode = await run(bun, ["test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${onBun}`, ...coverage, ...args]);
+  tally("Bun", bunCode, countsOf(onBun));
+
+  if (args.length === 0) {
+    const onDeno = join(reports, "deno.xml");
+    const denoCode = await run("node", [deno, "test", "-A", "--no-check", "--no-prompt", `--junit-path=${onDeno}`, "runtime", "pit", "tests", "extensions"]);
+    tally("Deno", denoCode, countsOf(onDeno));
+  }
+  for (const note of notes) console.log(`skipped: ${note}`);
+  total.skipped += notes.length;
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  return total.failed === 0 ? 0 : 1;
+}
+
+/** The long forms of tests, with their figures. */
+async function soak(args: string[]): Promise<number> {
+  for (const note of await bringTools()) console.log(`skipped: ${note}`);
+  for (const folder of extensionFolders("tests/guests")) await buildExtension(folder);
+  return run(bun, ["tests/soak.ts", ...args]);
+}
+
+/** Figures beside peers, which have a package.json of their own. */
+async function bench(args: string[]): Promise<number> {
+  const installed = await run("npm", ["install", "--prefix", "bench", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
+  if (installed !== 0) return installed;
+  for (const folder of extensionFolders("tests/guests")) await buildExtension(folder);
+  return run(bun, ["bench/bench.ts", ...args]);
+}
+
+/** The single binary. */
+async function build(): Promise<number> {
+  return run(bun, ["tasks/build-binary.ts"]);
+}
+
+const [name = "", ...args] = process.argv.slice(2);
+const task = TASKS[name];
+if (!task) {
+  console.error(`There is no task ${JSON.stringify(name)}; there are ${Object.keys(TASKS).join(", ")}`);
+  process.exit(2);
+}
+process.exit(await task(args));
