@@ -21,8 +21,7 @@ export async function generateBindings(): Promise<Map<string, string>> {
     const component = tools.componentNew(tools.componentEmbed({ witSource: source, world: "all", dummy: true }), []);
     const walked = walkComponent(component, { memoryPages: 1024, tableElements: 1024, startFuel: 0n });
     for (const { name, functions } of walked.imports) imports[name] = Object.fromEntries([...functions].sort());
-    const name = walked.exports[0] as string;
-    exports[name] = { kind, functions: { [kind === "operator" ? "process" : "invoke"]: walked.lifted[0] as string } };
+    for (const { name, functions } of walked.exports) exports[name] = { kind, functions: Object.fromEntries(functions) };
     for (const [file, bytes] of generateTypes(kind, { wit: { tag: "source", val: source }, world: "all" })) {
       const place = `wit/bindings/typescript/${file}`;
       files.set(place, `// Generated from wit/ by \`npm run bindings\`; never edited.\n${new TextDecoder().decode(bytes)}`);

@@ -9,9 +9,23 @@ beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), "files-"));
   for (const folder of ["docs/deep", "node_modules/x", ".git", "many"]) mkdirSync(join(root, folder), { recursive: true });
   const contents: Record<string, string | Uint8Array> = {
-    "a.md": "one", "b.ts": "two", "docs/ä.md": "ä", "docs/deep/😀.md": "x", "docs/deep/ﬀ.md": "x", "docs-2.md": "x", "node_modules/x/c.md": "no", ".git/config.md": "no",
-    "bom.txt": "\ufeffhello", "empty": "", "nul": "a\0b", "latin1": Uint8Array.of(0x66, 0xfc, 0x72), "overlong": Uint8Array.of(0xc0, 0xaf), "surrogate": Uint8Array.of(0xed, 0xa0, 0x80),
-    "cut": Uint8Array.of(0x61, 0xe2, 0x82), "euro": "aaa€€€", "large": "0123456789".repeat(60_000),
+    "a.md": "one",
+    "b.ts": "two",
+    "docs/ä.md": "ä",
+    "docs/deep/😀.md": "x",
+    "docs/deep/ﬀ.md": "x",
+    "docs-2.md": "x",
+    "node_modules/x/c.md": "no",
+    ".git/config.md": "no",
+    "bom.txt": "\ufeffhello",
+    empty: "",
+    nul: "a\0b",
+    latin1: Uint8Array.of(0x66, 0xfc, 0x72),
+    overlong: Uint8Array.of(0xc0, 0xaf),
+    surrogate: Uint8Array.of(0xed, 0xa0, 0x80),
+    cut: Uint8Array.of(0x61, 0xe2, 0x82),
+    euro: "aaa€€€",
+    large: "0123456789".repeat(60_000),
   };
   for (const [path, content] of Object.entries(contents)) writeFileSync(join(root, path), content);
   for (let i = 0; i < 2100; i++) writeFileSync(join(root, "many", `f${i}.log`), "");
@@ -23,7 +37,9 @@ async function call(path?: string, settings: Record<string, unknown> = {}): Prom
   const inputs = { folder: { tag: "text" as const, val: "root" }, ...(path === undefined ? {} : { path: { tag: "text" as const, val: path } }) };
   const result = await callExtension("files", inputs, settings, { folders: { root } });
   if ("error" in result) return { error: result.error };
-  return Object.fromEntries([...result.outputs].map(([name, value]) => [name, value.tag === "items" ? value.val.map((item) => (item as { val: unknown }).val) : (value as { val: unknown }).val]));
+  return Object.fromEntries(
+    [...result.outputs].map(([name, value]) => [name, value.tag === "items" ? value.val.map((item) => (item as { val: unknown }).val) : (value as { val: unknown }).val]),
+  );
 }
 
 test("lists below the folder by code points, without excluded names and links", async () => {

@@ -3,7 +3,9 @@ import { callExtension } from "../../tests/call.ts";
 
 async function search(expression: string, data: unknown, asItems = false): Promise<unknown> {
   const json = (value: unknown): { tag: "json"; val: string } => ({ tag: "json", val: JSON.stringify(value) });
-  const result = await callExtension("json-transform", data === undefined ? {} : asItems ? { items: { tag: "items", val: (data as unknown[]).map(json) } } : { data: json(data) }, { expression });
+  const result = await callExtension("json-transform", data === undefined ? {} : asItems ? { items: { tag: "items", val: (data as unknown[]).map(json) } } : { data: json(data) }, {
+    expression,
+  });
   if ("error" in result) return result.error;
   const found = JSON.parse((result.outputs.get("result") as { val: string }).val) as unknown;
   const items = result.outputs.get("items") as { val: { val: string }[] } | undefined;
@@ -11,10 +13,23 @@ async function search(expression: string, data: unknown, asItems = false): Promi
   return found;
 }
 
-const people = { people: [{ name: "Bo", age: 30, city: { id: "x" } }, { name: "Al", age: 10, city: { id: "y" } }, { name: "Cü 😀", age: 40 }] };
+const people = {
+  people: [
+    { name: "Bo", age: 30, city: { id: "x" } },
+    { name: "Al", age: 10, city: { id: "y" } },
+    { name: "Cü 😀", age: 40 },
+  ],
+};
 
 const cases: [string, unknown, unknown][] = [
-  ["people[?age > `20`].{name: name, city: city.id}", people, [{ name: "Bo", city: "x" }, { name: "Cü 😀", city: null }]],
+  [
+    "people[?age > `20`].{name: name, city: city.id}",
+    people,
+    [
+      { name: "Bo", city: "x" },
+      { name: "Cü 😀", city: null },
+    ],
+  ],
   ["sort_by(people, &age)[*].name", people, ["Al", "Bo", "Cü 😀"]],
   ["people[-1].name", people, "Cü 😀"],
   ["sum(people[].age)", people, 80],
@@ -25,7 +40,15 @@ const cases: [string, unknown, unknown][] = [
   ["join(', ', people[].name)", people, "Bo, Al, Cü 😀"],
   ["length(@)", "abc", 3],
   ["people[?name == 'it\\'s'] | length(@)", people, 0],
-  ["people[::-1].{n: name, list: [age]}", people, [{ n: "Cü 😀", list: [40] }, { n: "Al", list: [10] }, { n: "Bo", list: [30] }]],
+  [
+    "people[::-1].{n: name, list: [age]}",
+    people,
+    [
+      { n: "Cü 😀", list: [40] },
+      { n: "Al", list: [10] },
+      { n: "Bo", list: [30] },
+    ],
+  ],
 ];
 for (const [expression, data, expected] of cases) test(`evaluates ${expression} over ${typeof data}`, async () => expect(await search(expression, data)).toEqual(expected));
 
@@ -35,7 +58,7 @@ const faults: [string, unknown, string, string][] = [
   ["people[", people, "json-transform.syntax", "people["],
   ["a..b", people, "json-transform.syntax", "a..b"],
   ["'open", people, "json-transform.syntax", "' at character 1"],
-  ["people[?name == `\"x]", people, "json-transform.syntax", "` at character 17"],
+  ['people[?name == `"x]', people, "json-transform.syntax", "` at character 17"],
   ["people[*].", people, "json-transform.syntax", "missing"],
   ["", people, "json-transform.syntax", "EOF"],
   ["people[::0]", people, "json-transform.expression", "step"],

@@ -17,14 +17,21 @@ const ENGLISH =
 
 const cases: [string, string, string[]][] = [
   ["English", ENGLISH, ["honey bees", "nectar", "waggle dance"]],
-  ["German", "Die Eisenbahn fährt über die Alpen. Der Bau der Eisenbahn dauerte zwanzig Jahre, weil die Alpen so hoch sind. Ein Tunnel führt unter den Alpen hindurch, und die Eisenbahn braucht den Tunnel auch im Winter.", ["Eisenbahn", "Alpen", "Tunnel"]],
+  [
+    "German",
+    "Die Eisenbahn fährt über die Alpen. Der Bau der Eisenbahn dauerte zwanzig Jahre, weil die Alpen so hoch sind. Ein Tunnel führt unter den Alpen hindurch, und die Eisenbahn braucht den Tunnel auch im Winter.",
+    ["Eisenbahn", "Alpen", "Tunnel"],
+  ],
   ["Japanese", "東京タワーは東京にあります。私は東京タワーが好きです。東京は大きいです。", ["東京"]],
   ["Chinese", "人工智能正在改变世界。人工智能的发展和应用。人工智能和教育。", ["人工智能"]],
 ];
 for (const [name, text, expected] of cases) test(`finds what a text in ${name} is about`, async () => expect(await keywords(text)).toEqual(expect.arrayContaining(expected)));
 
 test("leaves out language keywords, numbers, units and single letters in code", async () => {
-  const code = "export function createBus(options) {\n  const queueMax = options.queueMax;\n  for (let i = 0; i < 100; i++) { send(i, 0x1f); }\n  return createBus(queueMax);\n}\nconst bus = createBus({ queueMax: 64 });\n".repeat(2);
+  const code =
+    "export function createBus(options) {\n  const queueMax = options.queueMax;\n  for (let i = 0; i < 100; i++) { send(i, 0x1f); }\n  return createBus(queueMax);\n}\nconst bus = createBus({ queueMax: 64 });\n".repeat(
+      2,
+    );
   const found = await keywords(code, { count: 20, maxWords: 1 });
   expect(found).toContain("createBus");
   expect(found).toContain("queueMax");

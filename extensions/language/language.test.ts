@@ -4,15 +4,35 @@ import { callExtension } from "../../tests/call.ts";
 async function identify(text: string, path?: string): Promise<{ language: string; name: string; confidence: number }> {
   const result = await callExtension("language", { text: { tag: "text", val: text }, ...(path ? { path: { tag: "text" as const, val: path } } : {}) });
   if ("error" in result) throw new Error(result.error.code);
-  const { language, name, confidence } = Object.fromEntries([...result.outputs].map(([port, value]) => [port, (value as { val: unknown }).val])) as { language: string; name: string; confidence: number };
+  const { language, name, confidence } = Object.fromEntries([...result.outputs].map(([port, value]) => [port, (value as { val: unknown }).val])) as {
+    language: string;
+    name: string;
+    confidence: number;
+  };
   expect(confidence).toBe(Math.round(confidence * 1000) / 1000);
   return { language, name, confidence };
 }
 
 // none of these sentences is in the profiles
 const prose: [string, string[]][] = [
-  ["en", ["The committee will publish its report next week.", "How do I install this on my computer?", "good morning everyone", "Rust is a programming language that is fast and safe, and this file explains what changed in the last release."]],
-  ["de", ["Der Ausschuss veröffentlicht seinen Bericht nächste Woche.", "Wie geht es Ihnen heute?", "Guten Morgen zusammen, ich komme später", "Die Straßenbahn hatte gestern leider wieder Verspätung."]],
+  [
+    "en",
+    [
+      "The committee will publish its report next week.",
+      "How do I install this on my computer?",
+      "good morning everyone",
+      "Rust is a programming language that is fast and safe, and this file explains what changed in the last release.",
+    ],
+  ],
+  [
+    "de",
+    [
+      "Der Ausschuss veröffentlicht seinen Bericht nächste Woche.",
+      "Wie geht es Ihnen heute?",
+      "Guten Morgen zusammen, ich komme später",
+      "Die Straßenbahn hatte gestern leider wieder Verspätung.",
+    ],
+  ],
   ["fr", ["Le comité publiera son rapport la semaine prochaine.", "Comment allez-vous aujourd'hui ?", "Je ne comprends pas ce que vous voulez dire."]],
   ["es", ["El comité publicará su informe la próxima semana.", "¿Cómo está usted hoy?", "No entiendo lo que quieres decir."]],
   ["it", ["Il comitato pubblicherà il suo rapporto la prossima settimana.", "Come stai oggi, amico mio?", "Non capisco che cosa vuoi dire."]],
@@ -40,15 +60,16 @@ const prose: [string, string[]][] = [
   ["en", ["# Title\n\nThis is how you build it:\n\n```ts\nconst a = 1;\nlet b = a;\nfunction c() {}\nreturn c();\n```\n\nSee https://example.org/eine/adresse for more.\n"]],
   ["und", ["", "   \n", "123 456 !!", "ok", "xqzt wvkp jjrk qqx zzxv bbdq"]],
 ];
-for (const [language, texts] of prose) for (const text of texts) test(`takes ${JSON.stringify(text.slice(0, 50))} for ${language}`, async () => expect((await identify(text)).language).toBe(language));
+for (const [language, texts] of prose)
+  for (const text of texts) test(`takes ${JSON.stringify(text.slice(0, 50))} for ${language}`, async () => expect((await identify(text)).language).toBe(language));
 
 const code: [string, string][] = [
   ["TypeScript", "import type { A } from './a';\nexport interface B {\n  name: string;\n  size: number;\n}\nexport function f(b: B): string {\n  return b.name;\n}\n"],
   ["JavaScript", "const fs = require('fs');\nfunction f(x) {\n  console.log(x);\n  return x === 1;\n}\nmodule.exports = f;\n"],
   ["Python", "import os\n\ndef read(path):\n    with open(path) as f:\n        return f.read()\n\nclass A:\n    def __init__(self):\n        self.x = None\n"],
-  ["C", "#include <stdio.h>\n\nint main(void) {\n  char *s = NULL;\n  printf(\"%zu\\n\", sizeof(s));\n  return 0;\n}\n"],
+  ["C", '#include <stdio.h>\n\nint main(void) {\n  char *s = NULL;\n  printf("%zu\\n", sizeof(s));\n  return 0;\n}\n'],
   ["Rust", "use std::fs;\n\npub fn main() {\n    let mut x = Some(1);\n    match x { _ => {} }\n}\n"],
-  ["Go", "package main\n\nimport \"fmt\"\n\nfunc main() {\n\tx := 1\n\tfmt.Println(x)\n}\n"],
+  ["Go", 'package main\n\nimport "fmt"\n\nfunc main() {\n\tx := 1\n\tfmt.Println(x)\n}\n'],
   ["JSON", '{"a": [1, 2, {"b": null}]}'],
   ["TOML", 'id = "x"\nversion = "1"\n\n[a.b]\ntype = "text"\n'],
   ["YAML", "name: check\non: push\njobs:\n  test:\n    runs-on: linux\n    steps:\n      - uses: a\n"],
@@ -64,4 +85,5 @@ test("goes by the path where it tells", async () => {
   expect(await identify("Dies ist ein deutscher Satz über das Wetter.", "README")).toMatchObject({ language: "de", name: "German" });
 });
 
-test("takes a text of 3 MiB", async () => expect(await identify("The weather is fine today and we are going out. ".repeat(70_000))).toMatchObject({ language: "en", confidence: 1 }));
+test("takes a text of 3 MiB", async () =>
+  expect(await identify("The weather is fine today and we are going out. ".repeat(70_000))).toMatchObject({ language: "en", confidence: 1 }));

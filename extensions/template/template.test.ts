@@ -15,11 +15,17 @@ async function fill(template: string, data?: unknown, settings: Record<string, u
   return (value as { val: unknown }).val;
 }
 
-const people = { people: [{ name: "Bo", age: 3, team: { id: "x" } }, { name: "Al", age: 12, team: { id: "y" } }, { name: "Cy", team: { id: "y" } }] };
+const people = {
+  people: [
+    { name: "Bo", age: 3, team: { id: "x" } },
+    { name: "Al", age: 12, team: { id: "y" } },
+    { name: "Cy", team: { id: "y" } },
+  ],
+};
 
 const cases: [string, string, unknown, string][] = [
   ["a value", "Hello {{ name }}!", { name: "Ünï 😀" }, "Hello Ünï 😀!"],
-  ["a dotted path with an index", "{{a.b.1}}", { a: { b: [1, 2.50] } }, "2.5"],
+  ["a dotted path with an index", "{{a.b.1}}", { a: { b: [1, 2.5] } }, "2.5"],
   ["a missing value", "[{{a.b.c}}{{x}}]", { a: 1 }, "[]"],
   ["null, false, lists and objects", "{{a}}|{{b}}|{{c}}|{{d}}", { a: null, b: false, c: [1, "x"], d: { "e\n": 1 } }, '|false|[1,"x"]|{"e\\n":1}'],
   ["escapes of JSON", "{{a}}", { a: 'tab\t "q" \\ é 😀 \u0001' }, 'tab\t "q" \\ é 😀 \u0001'],
@@ -40,13 +46,23 @@ const cases: [string, string, unknown, string][] = [
   ["sort by numbers with missing first", "{{#people | sort age}}{{name}}{{/people}} {{#people | sort age desc}}{{name}}{{/people}}", people, "CyBoAl AlBoCy"],
   ["join", '{{tags | join " + "}} {{tags | join}}', { tags: ["a", 1, null] }, "a + 1 +  a, 1, "],
   ["first and last", "{{a | first 2 | json}} {{a | last 1 | json}} {{w | first 2}}", { a: [1, 2, 3], w: "😀bc" }, "[1,2] [3] 😀b"],
-  ["number", "{{a | number 2}} {{b | number 0}} {{c | number 1}} {{d | number 2}} {{e | number 3}}", { a: 1.005, b: 2.5, c: -0.04, d: 999.999, e: 1.5e-2 }, "1.01 3 0.0 1000.00 0.015"],
+  [
+    "number",
+    "{{a | number 2}} {{b | number 0}} {{c | number 1}} {{d | number 2}} {{e | number 3}}",
+    { a: 1.005, b: 2.5, c: -0.04, d: 999.999, e: 1.5e-2 },
+    "1.01 3 0.0 1000.00 0.015",
+  ],
   ["sum", "{{people | sum age}} {{a | sum}} {{b | sum}} {{c | sum}}", { ...people, a: [0.1, 0.2], b: [], c: [1e300, 1] }, "15 0.3 0 1e+300"],
-  ["markdown", "{{a | markdown}} {{b | markdown}} {{c | markdown}}", { a: "*x* [y](z)\n<b> a_b | #", b: "1. x", c: "- x" }, "\\*x\\* \\[y\\](z) \\<b\\> a\\_b \\| \\# 1\\. x \\- x"],
+  [
+    "markdown",
+    "{{a | markdown}} {{b | markdown}} {{c | markdown}}",
+    { a: "*x* [y](z)\n<b> a_b | #", b: "1. x", c: "- x" },
+    "\\*x\\* \\[y\\](z) \\<b\\> a\\_b \\| \\# 1\\. x \\- x",
+  ],
   ["upper and default", '{{a | upper}} {{b | default "none"}} {{c | default "empty"}} {{d | default "x"}}', { a: "straße", c: "", d: 0 }, "STRASSE none empty 0"],
   ["entries", "{{#a | entries}}{{@key}}={{value}};{{/a}}", { a: { z: 1, b: 2 } }, "z=1;b=2;"],
   ["literals", '{{"{{"}}x{{"}}"}}', {}, "{{x}}"],
-  ["large numbers as they are written", "{{a}}", { a: 12345678901234567890 }, "12345678901234567000"],
+  ["large numbers as they are written", "{{a}}", { a: 2 ** 69 }, String(2 ** 69)],
 ];
 for (const [name, template, data, expected] of cases) test(`fills ${name}`, async () => expect(await fill(template, data)).toBe(expected));
 
@@ -61,8 +77,20 @@ test("writes an artifact", async () => {
 });
 
 const faults: [string, string][] = [
-  ["{{#a}}", "line 1, column 1"], ["x\n y{{/a}}", "line 2, column 3"], ["{{#a}}{{#b}}{{/a}}{{/b}}", "line 1, column 13"], ["{{a", "line 1, column 1"], ["{{}}", "column 1"], ["{{a b}}", "column 1"],
-  ["{{{a}}}", "column 1"], ["{{a..b}}", "column 1"], ["{{a | nothing}}", "no filter"], ["{{a | first}}", "argument"], ["{{a | first x}}", "whole number"], ['{{a | join "x}}', "not closed"], ["{{! x", "comment"], ["{{@foo}}", "@index"],
+  ["{{#a}}", "line 1, column 1"],
+  ["x\n y{{/a}}", "line 2, column 3"],
+  ["{{#a}}{{#b}}{{/a}}{{/b}}", "line 1, column 13"],
+  ["{{a", "line 1, column 1"],
+  ["{{}}", "column 1"],
+  ["{{a b}}", "column 1"],
+  ["{{{a}}}", "column 1"],
+  ["{{a..b}}", "column 1"],
+  ["{{a | nothing}}", "no filter"],
+  ["{{a | first}}", "argument"],
+  ["{{a | first x}}", "whole number"],
+  ['{{a | join "x}}', "not closed"],
+  ["{{! x", "comment"],
+  ["{{@foo}}", "@index"],
   ["{{#a}}".repeat(65) + "{{/a}}".repeat(65), "64"],
 ];
 for (const [template, where] of faults) {
@@ -80,5 +108,5 @@ test("refuses an output without end", async () => {
 
 test("takes a few MiB of data", async () => {
   const rows = Array.from({ length: 40_000 }, (_, i) => ({ id: i, name: `name ${i}`, tag: `t${i % 7}`, list: [1, 2, 3] }));
-  expect(await fill("{{#rows | group tag}}{{key}}{{length}} {{/rows}}", { rows })).toBe("t05715 t15715 t25714 t35714 t45714 t55714 t65714 ".replace("t25714", "t25714"));
+  expect(await fill("{{#rows | group tag}}{{key}}{{length}} {{/rows}}", { rows })).toBe("t05715 t15715 t25714 t35714 t45714 t55714 t65714 ");
 });

@@ -48,8 +48,8 @@ export interface Manifest {
   settings: ReadonlyMap<string, PortSpec>;
 }
 
-/** Ends a hang after 10 to 30 s of work; the deadline is the other end. */
-export const DEFAULT_LIMITS: Limits = { memoryMiB: 128, timeMs: 60_000, fuel: 20_000_000_000 };
+/** The fuel ends a hang after about 40 s in compiled code and 10 s in an interpreter; the deadline is the other end. */
+export const DEFAULT_LIMITS: Limits = { memoryMiB: 128, timeMs: 60_000, fuel: 200_000_000_000 };
 
 const VERSION = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
 

@@ -151,7 +151,7 @@ function command(program: "isolate" | "prepare", programs: Programs, runtime: "b
           "--no-remote",
           "--cached-only",
           "--v8-flags=--expose-gc",
-          ...(program === "prepare" ? [`--allow-read=${dirname(file)}`] : []),
+          ...(program === "prepare" ? [`--allow-read=${dirname(file)}`, "--allow-env"] : []),
           file,
         ]
       : ["--no-install", "--no-env-file", file];
@@ -177,6 +177,7 @@ function command(program: "isolate" | "prepare", programs: Programs, runtime: "b
     binary,
     ...(programs.compiled ? [] : ["--ro-bind", dirname(file), dirname(file)]),
     ...(runtime === "deno" ? ["--setenv", "DENO_DIR", "/tmp"] : []),
+    ...Object.entries(ENGINE).flatMap(([name, value]) => ["--setenv", name, value]),
     "--chdir",
     "/tmp",
     binary,
@@ -184,6 +185,8 @@ function command(program: "isolate" | "prepare", programs: Programs, runtime: "b
   ];
 }
 
+/** Bun's optimising compiler takes 80 MiB for one interpreter's loop; functions this large stay with the baseline compiler. */
+const ENGINE = { BUN_JSC_maximumOMGCandidateCost: "20000" };
 const STDERR_KEPT = 4096;
 
 function startChild(argv: string[], onData: (chunk: Uint8Array) => void): Child {
@@ -209,9 +212,10 @@ interface Started {
 
 /** stderr is drained always: a full pipe would stop the child. A child that is gone shows itself by its exit. */
 function startOnBun(argv: string[], cwd: string, onData: (chunk: Uint8Array) => void, onStderr: (chunk: Uint8Array) => void): Started {
-  const child: ChildProcess = spawn(argv[0] as string, argv.slice(1), { cwd, env: {}, stdio: ["pipe", "pipe", "pipe"] });
+  const child: ChildProcess = spawn(argv[0] as string, argv.slice(1), { cwd, env: ENGINE, stdio: ["pipe", "pipe", "pipe"] });
   let over = false;
-  child.stdout?.on("data", onData);
+  // plain arrays: a Buffer's slice is a view over the pipe's memory
+  child.stdout?.on("data", (chunk: Uint8Array) => onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)));
   child.stderr?.on("data", onStderr);
   child.stdin?.on("error", () => {
     over = true;

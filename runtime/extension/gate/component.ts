@@ -17,9 +17,7 @@ export interface Port {
 export interface Walked {
   bytes: Uint8Array;
   imports: Port[];
-  exports: string[];
-  /** Types of all functions that the root lifts out of core code. */
-  lifted: string[];
+  exports: Port[];
   memoryPages: number;
   modules: number;
   functions: number;
@@ -35,6 +33,7 @@ export interface WalkLimits {
 
 const PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
 const DEPTH_MAX = 8;
+const SMALL_PAGES = 16;
 const ITEMS_MAX = 100_000;
 const UNKNOWN = -1;
 
@@ -69,7 +68,7 @@ export function walkComponent(bytes: Uint8Array, limits: WalkLimits): Walked {
     return safe;
   };
   const root = new Scope(new Shapes(), undefined, 0);
-  const found: Walked = { bytes, imports: [], exports: [], lifted: [], memoryPages: 0, modules: 0, functions: 0 };
+  const found: Walked = { bytes, imports: [], exports: [], memoryPages: 0, modules: 0, functions: 0 };
   const caps = shareLimits(bytes, limits);
   found.memoryPages = caps.pages;
   found.bytes = walkBody(new Cursor(bytes), root, { rename, found, caps: caps.perModule, limits });
@@ -86,13 +85,17 @@ interface Walk {
 /** First pass: which root modules there are and what they need, so that the limits can be shared among them. */
 function shareLimits(bytes: Uint8Array, limits: WalkLimits): { perModule: { memories: number[]; tables: number[] }[]; pages: number } {
   const needs: ModuleNeeds[] = [];
-  const body = new Cursor(bytes);
-  preamble(body);
-  while (!body.done) {
-    const id = body.u8();
-    const part = body.part(body.u32());
-    if (id === 1) needs.push(measureModule(part));
-  }
+  const measure = (body: Cursor, depth: number): void => {
+    if (depth > DEPTH_MAX) throw unsupported(body.at, `a component nested deeper than ${DEPTH_MAX}`);
+    preamble(body);
+    while (!body.done) {
+      const id = body.u8();
+      const part = body.part(body.u32());
+      if (id === 1) needs.push(measureModule(part));
+      else if (id === 4) measure(part, depth + 1);
+    }
+  };
+  measure(new Cursor(bytes), 0);
   const memories = needs.flatMap((need) => need.memories);
   const tables = needs.flatMap((need) => need.tables);
   const pages = memories.reduce((sum, memory) => sum + memory.minimum, 0);
@@ -104,15 +107,20 @@ function shareLimits(bytes: Uint8Array, limits: WalkLimits): { perModule: { memo
     );
   if (elements > limits.tableElements)
     throw new SymphonyError("gate/limit", `Cannot admit the component: it begins with ${elements} table elements, at most ${limits.tableElements} are allowed`);
-  const freePages = memories.length ? Math.floor((limits.memoryPages - pages) / memories.length) : 0;
+  // adapters and stubs declare memories that they hardly use; a 128 MiB limit is meant for the guest's own
+  const small = memories.filter((memory) => memory.minimum === 0).length;
+  const large = memories.length - small;
+  const smallPages = large ? Math.min(SMALL_PAGES, Math.floor((limits.memoryPages - pages) / memories.length)) : 0;
+  const freePages = memories.length ? Math.floor((limits.memoryPages - pages - small * smallPages) / (large || small)) : 0;
   const freeElements = tables.length ? Math.floor((limits.tableElements - elements) / tables.length) : 0;
   const cap =
     (free: number) =>
     (need: { minimum: number; maximum: number | undefined }): number =>
       Math.min(need.minimum + free, need.maximum ?? Number.POSITIVE_INFINITY);
+  const capMemory = (need: { minimum: number; maximum: number | undefined }): number => cap(large && need.minimum === 0 ? smallPages : freePages)(need);
   return {
-    perModule: needs.map((need) => ({ memories: need.memories.map(cap(freePages)), tables: need.tables.map(cap(freeElements)) })),
-    pages: memories.reduce((sum, memory) => sum + cap(freePages)(memory), 0),
+    perModule: needs.map((need) => ({ memories: need.memories.map(capMemory), tables: need.tables.map(cap(freeElements)) })),
+    pages: memories.reduce((sum, memory) => sum + capMemory(memory), 0),
   };
 }
 
@@ -136,12 +144,14 @@ class Scope {
   readonly depth: number;
   readonly types: number[] = [];
   /** Exported types and functions of each instance; undefined where they aren't known. */
-  readonly instances: (Map<string, Exported> | undefined)[] = [];
+  readonly instances: (ReadonlyMap<string, Exported> | undefined)[] = [];
   /** What an instance type exports, by its index among types. */
   readonly instanceTypes = new Map<number, Map<string, Exported>>();
   readonly exported = new Map<string, Exported>();
-  modules = 0;
-  coreFunctionsLifted = 0;
+  /** Types of functions, as far as they are known. */
+  readonly functions: number[] = [];
+  /** Each may be instantiated once, so that the shared-out limits are the whole component's. */
+  readonly components: Nested[] = [];
   readonly instantiated = new Set<number>();
 
   constructor(shapes: Shapes, parent: Scope | undefined, depth: number) {
@@ -152,8 +162,15 @@ class Scope {
 }
 
 interface Exported {
-  sort: "type" | "func" | "other";
+  sort: "type" | "func" | "instance" | "other";
   type: number;
+  /** What an exported instance exports, where it is known. */
+  inner?: ReadonlyMap<string, Exported> | undefined;
+}
+
+interface Nested {
+  instantiated: boolean;
+  exported: ReadonlyMap<string, Exported> | undefined;
 }
 
 function walkBody(body: Cursor, scope: Scope, walk: Walk): Uint8Array {
@@ -175,8 +192,7 @@ function walkBody(body: Cursor, scope: Scope, walk: Walk): Uint8Array {
         part.skip(part.end - part.at);
         break;
       case 1: {
-        if (scope.depth > 0) throw unsupported(at, "core code inside a nested component");
-        const caps = walk.caps[scope.modules++];
+        const caps = walk.caps[walk.found.modules];
         if (!caps) throw malformed(at, "a core module was not measured");
         const { bytes, functions } = rewriteModule(part, caps, walk.rename, walk.limits.startFuel);
         walk.found.modules++;
@@ -188,7 +204,11 @@ function walkBody(body: Cursor, scope: Scope, walk: Walk): Uint8Array {
         out.section(2, coreInstances(part, scope, walk));
         break;
       case 4:
-        out.section(4, walkBody(part, new Scope(scope.shapes, scope, scope.depth + 1), walk));
+        {
+          const inner = new Scope(scope.shapes, scope, scope.depth + 1);
+          out.section(4, walkBody(part, inner, walk));
+          scope.components.push({ instantiated: false, exported: inner.exported });
+        }
         break;
       case 5:
         each(part, () => instance(part, scope));
@@ -202,7 +222,7 @@ function walkBody(body: Cursor, scope: Scope, walk: Walk): Uint8Array {
         out.section(7, asItWas());
         break;
       case 8:
-        each(part, () => canonical(part, scope, walk));
+        each(part, () => canonical(part, scope));
         out.section(8, asItWas());
         break;
       case 10:
@@ -273,21 +293,29 @@ function sortIndex(body: Cursor): { sort: number; index: number } {
 function instance(body: Cursor, scope: Scope): void {
   const form = body.u8();
   if (form === 0x00) {
-    body.u32();
+    const component = scope.components[body.u32()];
+    if (!component || component.instantiated) throw unsupported(body.at, "a component instantiated twice");
+    component.instantiated = true;
     each(body, () => {
       checkName(body.name(), NAME, "an instantiation argument");
       sortIndex(body);
     });
-    scope.instances.push(undefined);
+    scope.instances.push(component.exported);
   } else if (form === 0x01) {
     const exports = new Map<string, Exported>();
     each(body, () => {
       const name = externName(body, "an inline export");
       const { sort, index } = sortIndex(body);
-      exports.set(name, sort === 0x03 ? { sort: "type", type: scope.types[index] ?? UNKNOWN } : { sort: "other", type: UNKNOWN });
+      exports.set(name, exportedItem(scope, sort, index));
     });
     scope.instances.push(exports);
   } else throw unsupported(body.at - 1, `instance form ${form}`);
+}
+
+function exportedItem(scope: Scope, sort: number, index: number): Exported {
+  if (sort === 0x01) return { sort: "func", type: scope.functions[index] ?? UNKNOWN };
+  if (sort === 0x03) return { sort: "type", type: scope.types[index] ?? UNKNOWN };
+  return sort === 0x05 ? { sort: "instance", type: UNKNOWN, inner: scope.instances[index] } : { sort: "other", type: UNKNOWN };
 }
 
 function externName(body: Cursor, place: string): string {
@@ -323,8 +351,9 @@ function alias(body: Cursor, scope: Scope, walk: Walk | undefined, out: Sink | u
     const exports = scope.instances[body.u32()];
     const name = checkName(body.name(), NAME, "an alias");
     if (sort === 0x03) scope.types.push(exports?.get(name)?.type ?? UNKNOWN);
-    else if (sort === 0x05) scope.instances.push(undefined);
-    else if (sort !== 0x01) throw unsupported(from, `an alias of sort ${sort}`);
+    else if (sort === 0x05) scope.instances.push(exports?.get(name)?.inner);
+    else if (sort === 0x01) scope.functions.push(exports?.get(name)?.type ?? UNKNOWN);
+    else throw unsupported(from, `an alias of sort ${sort}`);
   } else if (target === 0x02) {
     const up = body.u32();
     const index = body.u32();
@@ -335,6 +364,7 @@ function alias(body: Cursor, scope: Scope, walk: Walk | undefined, out: Sink | u
       if (!outer) throw malformed(from, "an alias reaches outside");
     }
     if (sort === 0x03) scope.types.push(outer?.types[index] ?? UNKNOWN);
+    else scope.components.push(outer?.components[index] ?? { instantiated: true, exported: undefined });
   } else throw unsupported(from, `alias target ${target}`);
   out?.raw(body.bytes.subarray(from, body.at));
 }
@@ -427,6 +457,13 @@ function typeDefinition(body: Cursor, scope: Scope): number {
       if (index >= scope.types.length) throw malformed(at, "an unknown type");
       return shapes.add(form === 0x69 ? "own" : "borrow", [], [scope.types[index] as number]);
     }
+    case 0x3f: {
+      if (scope.depth === 0 || body.u8() !== 0x7f) throw unsupported(at, "this resource type");
+      const present = body.u8();
+      if (present > 1) throw malformed(body.at - 1, "a flag is neither 0 nor 1");
+      if (present) body.u32();
+      return shapes.add(`resource at ${at}`);
+    }
     case 0x40: {
       const { labels, children } = labelled(body, () => valueType(body, scope));
       const results = body.u8();
@@ -463,8 +500,9 @@ function description(body: Cursor, scope: Scope, name: string): Exported {
   const at = body.at;
   const form = body.u8();
   if (form === 0x01) {
-    const index = body.u32();
-    return { sort: "func", type: scope.types[index] ?? UNKNOWN };
+    const type = scope.types[body.u32()] ?? UNKNOWN;
+    scope.functions.push(type);
+    return { sort: "func", type };
   }
   if (form === 0x03) {
     const bound = body.u8();
@@ -474,13 +512,14 @@ function description(body: Cursor, scope: Scope, name: string): Exported {
     return { sort: "type", type };
   }
   if (form === 0x05) {
-    scope.instances.push(scope.instanceTypes.get(body.u32()));
-    return { sort: "other", type: UNKNOWN };
+    const inner = scope.instanceTypes.get(body.u32());
+    scope.instances.push(inner);
+    return { sort: "instance", type: UNKNOWN, inner };
   }
   throw unsupported(at, `an import or export of sort ${form}`);
 }
 
-function canonical(body: Cursor, scope: Scope, walk: Walk): void {
+function canonical(body: Cursor, scope: Scope): void {
   const at = body.at;
   const form = body.u8();
   if (form === 0x00 || form === 0x01) {
@@ -492,11 +531,9 @@ function canonical(body: Cursor, scope: Scope, walk: Walk): void {
       else if (option > 0x05) throw unsupported(body.at - 1, "an async canonical option");
     });
     if (form === 0x00) {
-      const type = scope.types[body.u32()];
-      if (scope.depth > 0) throw unsupported(at, "a function lifted inside a nested component");
-      walk.found.lifted.push(type === undefined || type === UNKNOWN ? "?" : scope.shapes.spell(type));
+      scope.functions.push(scope.types[body.u32()] ?? UNKNOWN);
     }
-  } else if (form === 0x03) body.u32();
+  } else if (form === 0x03 || (scope.depth > 0 && (form === 0x02 || form === 0x04))) body.u32();
   else throw unsupported(at, `canonical function 0x${form.toString(16)}`);
 }
 
@@ -515,8 +552,18 @@ function importOf(body: Cursor, scope: Scope, walk: Walk): void {
 function exportOf(body: Cursor, scope: Scope, walk: Walk): void {
   const name = externName(body, "an export");
   const { sort, index } = sortIndex(body);
+  // what a type says beside it is checked by the engine's tools; what stands behind it counts here
   if (body.u8() === 0x01) description(body, new Scope(scope.shapes, scope, scope.depth), name);
-  if (sort === 0x03) scope.types.push(scope.types[index] ?? UNKNOWN);
-  else if (sort === 0x05) scope.instances.push(scope.instances[index]);
-  if (scope.depth === 0) walk.found.exports.push(name);
+  const item = exportedItem(scope, sort, index);
+  if (sort === 0x01) scope.functions.push(item.type);
+  else if (sort === 0x03) scope.types.push(item.type);
+  else if (sort === 0x05) scope.instances.push(item.inner);
+  else if (sort === 0x04) scope.components.push(scope.components[index] ?? { instantiated: true, exported: undefined });
+  scope.exported.set(name, item);
+  if (scope.depth > 0) return;
+  const functions = new Map<string, string>();
+  const spell = (type: number): string => (type === UNKNOWN ? "?" : scope.shapes.spell(type));
+  if (item.sort === "func") functions.set(name, spell(item.type));
+  for (const [inner, one] of item.inner ?? []) if (one.sort === "func") functions.set(inner, spell(one.type));
+  walk.found.exports.push({ name, functions });
 }

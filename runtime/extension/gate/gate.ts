@@ -33,11 +33,12 @@ export interface Contracts {
 export const COMPONENT_BYTES_MAX = 64 * 1024 * 1024;
 /** Elements over all tables of a component; QuickJS guests use about 5 000. */
 export const TABLE_ELEMENTS_MAX = 65_536;
-/** Fuel for a start function and for instantiation, about a second's worth. */
-export const START_FUEL = 2_000_000_000n;
+/** Fuel for a start function and for instantiation; engines run those up to 250 times slower than a call. */
+export const START_FUEL = 100_000_000n;
 
 /** componentize-qjs adds this function to the root; nobody calls it. */
 const QUICKJS_INIT = "init";
+const QUICKJS_INIT_TYPE = "func(shim:string,script:string,entry-path:option(string),disable-gc:bool,->:result(_,string))";
 
 /** Admits a component or throws a `gate/*` error that says what it refused and where. */
 export function gate(bytes: Uint8Array, limits: GateLimits, contracts: Contracts = CONTRACTS): Gated {
@@ -78,21 +79,19 @@ function checkImports(walked: Walked, contracts: Contracts): string[] {
 
 function checkExports(walked: Walked, contracts: Contracts): "operator" | "instrument" {
   const kinds: ("operator" | "instrument")[] = [];
-  const allowed = new Set<string>();
-  for (const name of walked.exports) {
+  for (const { name, functions } of walked.exports) {
     const known = Object.hasOwn(contracts.exports, name) ? contracts.exports[name] : undefined;
-    if (known) {
-      kinds.push(known.kind);
-      for (const type of Object.values(known.functions)) allowed.add(type);
-    } else if (name === QUICKJS_INIT) allowed.add("func(->:_)");
-    else throw new SymphonyError("gate/world", `Cannot admit the component: it exports ${name}; expected only ${Object.keys(contracts.exports).join(" or ")}`);
+    if (known) kinds.push(known.kind);
+    else if (name !== QUICKJS_INIT) throw new SymphonyError("gate/world", `Cannot admit the component: it exports ${name}; expected only ${Object.keys(contracts.exports).join(" or ")}`);
+    const expected: Readonly<Record<string, string>> = known?.functions ?? { [QUICKJS_INIT]: QUICKJS_INIT_TYPE };
+    for (const inner of new Set([...Object.keys(expected), ...functions.keys()]))
+      if (!Object.hasOwn(expected, inner) || functions.get(inner) !== expected[inner])
+        throw new SymphonyError("gate/world", `Cannot admit the component: it exports ${name}.${inner} as ${functions.get(inner) ?? "nothing"}, this Symphony has ${Object.hasOwn(expected, inner) ? expected[inner] : "no such function"}`);
   }
   if (kinds.length !== 1)
     throw new SymphonyError(
       "gate/world",
       `Cannot admit the component: it exports ${kinds.length === 0 ? "nothing that a melody can call" : "more than one kind of step"}; expected one of ${Object.keys(contracts.exports).join(", ")}`,
     );
-  for (const type of walked.lifted)
-    if (!allowed.has(type)) throw new SymphonyError("gate/world", `Cannot admit the component: it exports a function of type ${type}, which is not one of its world's`);
   return kinds[0] as "operator" | "instrument";
 }

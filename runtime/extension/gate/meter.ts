@@ -16,6 +16,8 @@ export interface BodyContext {
 
 const LOCALS_MAX = 50_000;
 const GROW_COST = 1000;
+/** Instructions; a charge takes eight. */
+const PART_MIN = 48;
 const I32 = 0x7f;
 
 /** Writes the metered form of one body (without its size). */
@@ -70,15 +72,33 @@ function meterExpression(body: Cursor, out: Sink, fuel: number, scratch: number)
     settle(out, fuel);
   };
   openCharge();
+  // Code that a branch can skip pays for itself once the part before it is long enough; else one turn of an interpreter's
+  // loop would pay for all of it. What follows at this level is reached only through here, and a jump past the level's
+  // end lands in the part around it, which was paid before the level began.
+  const part = (): void => {
+    if ((cost[owner[owner.length - 1] as number] as number) < PART_MIN) return;
+    owner[owner.length - 1] = chargeAt.length;
+    openCharge();
+  };
 
   while (owner.length > 0) {
     const start = body.at;
     const op = body.u8();
     const place = owner[owner.length - 1] as number;
-    cost[place] = (cost[place] as number) + 1;
+    // the begin and end of a block do nothing
+    if (op !== 0x0b && op !== 0x02) cost[place] = (cost[place] as number) + 1;
     if (op === 0x0b) {
       owner.pop();
       out.u8(op);
+      if (owner.length > 0) part();
+      continue;
+    }
+    if (op === 0x05) {
+      if (owner.length < 2) throw malformed(start, "an else without its if");
+      // what the other branch paid, this one has not
+      owner[owner.length - 1] = owner[owner.length - 2] as number;
+      out.u8(op);
+      part();
       continue;
     }
     if (op === 0x02 || op === 0x03 || op === 0x04) {
@@ -87,7 +107,10 @@ function meterExpression(body: Cursor, out: Sink, fuel: number, scratch: number)
       if (op === 0x03) {
         owner.push(chargeAt.length);
         openCharge();
-      } else owner.push(place);
+      } else {
+        owner.push(place);
+        if (op === 0x04) part();
+      }
       continue;
     }
     if (op === 0xfc) {
@@ -108,6 +131,7 @@ function meterExpression(body: Cursor, out: Sink, fuel: number, scratch: number)
     if (op === 0x40) cost[place] = (cost[place] as number) + GROW_COST;
     passImmediates(body, op, start, fuel, scratch);
     out.raw(body.bytes.subarray(start, body.at));
+    if (op === 0x0d) part();
   }
   for (let i = 0; i < chargeAt.length; i++) out.patch(chargeAt[i] as number, cost[i] as number);
   return usesScratch;

@@ -2,7 +2,7 @@
 // a guest's host call can wait on the pipe. Has no rights of its own; what it says of itself is not believed.
 import { type Entry, type Value } from "../../value.ts";
 import { FUEL_EXPORT } from "../gate/module.ts";
-import { FRAME, FrameCutter, FrameReader, FrameWriter, HOST_FUNCTIONS, type HostFunction, ONE_WAY, type Outcome, type Scalar, type StepError } from "./wire.ts";
+import { FRAME, FrameCutter, FrameReader, FrameWriter, HOST_FUNCTIONS, type HostFunction, ONE_WAY, ONE_WAY_MAX, type Outcome, type Scalar, type StepError } from "./wire.ts";
 
 interface Pipe {
   /** Blocks; 0 at the end. */
@@ -45,7 +45,10 @@ export function serveIsolate(pipe: Pipe): void {
   };
   const send = (): void => pipe.write(writer.take(false));
 
+  let said = 0;
   const host = (name: HostFunction, args: Scalar[]): Scalar[] => {
+    // what nobody waits for could be said faster than it can be heard
+    if (ONE_WAY.has(name) && ++said > ONE_WAY_MAX) return [];
     writer.begin(FRAME.host);
     writer.u8(HOST_FUNCTIONS.indexOf(name));
     writer.scalars(args);
@@ -81,6 +84,7 @@ export function serveIsolate(pipe: Pipe): void {
       const inputs = reader.entries();
       const settings = reader.entries();
       let instance = instances.get(run);
+      said = 0;
       let outcome: Outcome;
       try {
         if (!loaded) throw new Error("no component is loaded");

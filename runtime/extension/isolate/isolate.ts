@@ -5,7 +5,7 @@ import { SymphonyError } from "../../error.ts";
 import type { Child, ProcessPlatform } from "../../platform/platform.ts";
 import type { Entry } from "../../value.ts";
 import type { Prepared } from "../prepare/prepare.ts";
-import { type ErrorKind, FRAME, FrameCutter, FrameReader, FrameWriter, HOST_FUNCTIONS, type HostFunction, ONE_WAY, type Outcome, type Scalar, type StepError } from "./wire.ts";
+import { type ErrorKind, FRAME, FrameCutter, FrameReader, FrameWriter, HOST_FUNCTIONS, type HostFunction, ONE_WAY, ONE_WAY_MAX, type Outcome, type Scalar, type StepError } from "./wire.ts";
 
 /** What a host call may rest on: the host's own record of the call being served, never what the child says. */
 export interface HostCalls {
@@ -49,6 +49,8 @@ interface Sent {
   sequence: number;
   startedAt: number;
   hostCalls: HostCalls | undefined;
+  /** Frames of this call that nobody waits for. */
+  oneWay: number;
   onAbort: (() => void) | undefined;
 }
 
@@ -57,6 +59,10 @@ const LOAD_MS = 10_000;
 const CANCEL_GRACE_MS = 100;
 /** Above the idle isolate; an isolate that keeps more after a trap is not used again. */
 const LEFTOVER_BYTES_MAX = 48 * 1024 * 1024;
+
+/** How often a long call's process is weighed, and how much it may gain besides the guest's own memory. */
+const WEIGH_MS = 50;
+const ENGINE_BYTES_MAX = 128 * 1024 * 1024;
 
 export class Isolate {
   readonly key: string;
@@ -80,6 +86,8 @@ export class Isolate {
   #timerAt = Number.POSITIVE_INFINITY;
   #answering = false;
   #idleBytes: number | undefined;
+  #watch: ReturnType<typeof setInterval> | undefined;
+  readonly #bytesMax: number;
 
   constructor(
     spare: SpareProcess,
@@ -91,6 +99,7 @@ export class Isolate {
   ) {
     this.key = key;
     this.#platform = platform;
+    this.#bytesMax = component.memoryPages * 65_536 + ENGINE_BYTES_MAX;
     this.#child = spare.child;
     this.#onIdle = events.onIdle;
     this.#onLost = events.onLost;
@@ -136,7 +145,7 @@ export class Isolate {
     this.#writer.entries(request.settings);
     this.#writer.end();
     pending.dispatched++;
-    const sent: Sent = { pending, sequence, startedAt: 0, hostCalls: undefined, onAbort: undefined };
+    const sent: Sent = { pending, sequence, startedAt: 0, hostCalls: undefined, oneWay: 0, onAbort: undefined };
     if (request.signal) {
       sent.onAbort = () => this.#abandon(sent);
       request.signal.addEventListener("abort", sent.onAbort, { once: true });
@@ -178,6 +187,7 @@ export class Isolate {
     const deadline = head.startedAt + head.pending.request.timeMs;
     head.hostCalls = head.pending.request.hostCalls({ remainingMs: () => Math.max(0, deadline - performance.now()) });
     this.#arm(deadline);
+    this.#watch ??= setInterval(() => this.#weigh(), WEIGH_MS);
     if (head.pending.request.signal?.aborted) this.#abandon(head);
   }
 
@@ -203,6 +213,20 @@ export class Isolate {
     const due = head.startedAt + timeMs;
     if (now + 0.5 < due) this.#arm(due);
     else this.#lose(new SymphonyError("step/timeout", `Cannot wait any longer: the call took over ${timeMs} ms and was killed`, { retryable: true }));
+  }
+
+  /** A result of few bytes can name the same memory a thousand times over; only the process's weight shows it. */
+  #weigh(): void {
+    const head = this.#sent[0];
+    if (this.closed || !head) {
+      clearInterval(this.#watch);
+      this.#watch = undefined;
+      return;
+    }
+    if (performance.now() - head.startedAt < WEIGH_MS) return;
+    const now = this.#platform.residentBytes(this.pid);
+    if (now === undefined || this.#idleBytes === undefined || now - this.#idleBytes <= this.#bytesMax) return;
+    this.#lose(new SymphonyError("step/memory", `Cannot go on with this call: its process took ${Math.round((now - this.#idleBytes) / 1048576)} MiB, at most ${this.#bytesMax / 1048576} MiB are allowed`));
   }
 
   #abandon(sent: Sent): void {
@@ -238,6 +262,7 @@ export class Isolate {
       this.#start();
     } else if (type === FRAME.host && head && this.#loaded && !this.#answering) {
       const name = HOST_FUNCTIONS[reader.u8()];
+      if (name && ONE_WAY.has(name) && ++head.oneWay > ONE_WAY_MAX) throw new SymphonyError("isolate/protocol", `Cannot listen any longer: over ${ONE_WAY_MAX} lines and reports came in one call`);
       if (!name) throw new SymphonyError("isolate/protocol", "Cannot understand the isolate: an unknown host function");
       void this.#answer(head, name, reader.scalars());
     } else if (type === FRAME.result && head && this.#loaded && !this.#answering) this.#result(head, reader);
@@ -309,6 +334,7 @@ export class Isolate {
     if (this.closed) return;
     this.closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#watch);
     this.#child.kill();
     const head = this.#loaded || cause.code.startsWith("prepare/") || cause.code.startsWith("isolate/") ? this.#sent.shift() : undefined;
     if (head) {

@@ -73,8 +73,10 @@ export function createIsolatePool({ platform, processesMax = 12, perComponentMax
           return;
         }
         group.waiting.unshift(...unstarted);
-        pump(group);
-        for (const other of groups.values()) if (other.waiting.length > 0) pump(other);
+        // not at once: room may be being made inside a pump
+        queueMicrotask(() => {
+          for (const other of groups.values()) if (other.waiting.length > 0) pump(other);
+        });
       },
     });
     group.isolates.push(isolate);

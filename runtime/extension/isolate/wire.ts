@@ -30,6 +30,9 @@ export type HostFunction = (typeof HOST_FUNCTIONS)[number];
 /** Nobody waits for an answer to these. */
 export const ONE_WAY: ReadonlySet<HostFunction> = new Set(["log.write", "progress.report", "writer.new", "writer.drop"]);
 
+/** So many of them are heard in one call; a guest's further ones are dropped by the child, and more is a breach. */
+export const ONE_WAY_MAX = 2000;
+
 /** What host functions take and give. */
 export type Scalar = null | boolean | number | string | Uint8Array;
 

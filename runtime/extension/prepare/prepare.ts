@@ -22,7 +22,7 @@ export interface Prepared {
 }
 
 /** Changes whenever the gate, the glue around it or the transpiler change what they make. */
-export const TOOLS = "gate 1, bindgen 0.15.0";
+export const TOOLS = "gate 3, bindgen 0.15.0";
 
 /** The two functions that a melody can call. */
 export const ENTRY = {
