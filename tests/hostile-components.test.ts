@@ -323,7 +323,7 @@ const outputs = ({ outcome }: CallResult): Entry[] => (outcome.ended === "ok" ? 
 
 const MISDEEDS: Misdeed[] = [
   { what: "loops", parts: { process: `${FOREVER} (i32.const 0)` }, options: SHORT, ends: "fuel" },
-  { what: "loops in its start function", parts: { more: `(func $s ${FOREVER}) (start $s)` }, options: { timeMs: 3000 }, ends: "any trap" },
+  { what: "loops in its start function", parts: { more: `(func $s ${FOREVER}) (start $s)` }, options: { timeMs: 20_000 }, ends: "any trap" },
   { what: "loops in its allocator", parts: { realloc: FOREVER }, options: { ...SHORT, inputs: [text("x")] }, ends: "fuel" },
   { what: "loops after its return", parts: { post: FOREVER }, options: SHORT, ends: "fuel" },
   { what: "loops through tail calls", parts: { process: "(return_call $round) ", more: "(func $round (result i32) (return_call $round))" }, options: SHORT, ends: "fuel" },
@@ -508,7 +508,7 @@ const LIES: [Lie, string][] = [
   ["answers with text that is not UTF-8", "isolate/protocol"],
   ["answers with a list of four billion", "isolate/protocol"],
   ["answers with an unknown value", "isolate/protocol"],
-  ["logs without end", "step/timeout"],
+  ["logs without end", "isolate/protocol"],
   ["stops reading and says nothing", "step/timeout"],
   ["ends in the middle of a frame", "isolate/lost"],
   ["ends at once", "isolate/lost"],

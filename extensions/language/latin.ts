@@ -20,46 +20,58 @@ const UNSEEN: f64 = 0.2;
 /** Roughly how many groups a language knows. */
 const GROUP_KINDS: f64 = 3000;
 
-/** Built once: the samples never change. */
-const model = new Map<u64, StaticArray<u16>>();
-const totals = new StaticArray<f64>(PROFILES.length);
-const common: Map<string, u32> = new Map<string, u32>();
-for (let i = 0; i < PROFILES.length; i++) learn(i);
+/** What the samples teach. */
+class Model {
+  /** How often each language's sample holds a group of letters. */
+  groups: Map<u64, StaticArray<u16>> = new Map<u64, StaticArray<u16>>();
+  totals: StaticArray<f64> = new StaticArray<f64>(PROFILES.length);
+  /** A bit for each language that a word is common in. */
+  words: Map<string, u32> = new Map<string, u32>();
 
-function learn(language: i32): void {
-  const profile = PROFILES[language];
-  const words = profile.words.split(" ");
-  for (let i = 0; i < words.length; i++) {
-    const before = common.has(words[i]) ? common.get(words[i]) : 0;
-    common.set(words[i], before | (1 << language));
+  constructor() {
+    for (let i = 0; i < PROFILES.length; i++) this.learn(i);
   }
-  // common words stand once more, so that their groups outweigh those of rare ones
-  const groups = groupsOf(" " + profile.words + " " + lettersOnly(profile.sample));
-  for (let i = 0; i < groups.length; i++) {
-    if (!model.has(groups[i])) model.set(groups[i], new StaticArray<u16>(PROFILES.length));
-    model.get(groups[i])[language] += 1;
+
+  private learn(language: i32): void {
+    const profile = PROFILES[language];
+    const words = profile.words.split(" ");
+    for (let i = 0; i < words.length; i++) {
+      const before = this.words.has(words[i]) ? this.words.get(words[i]) : 0;
+      this.words.set(words[i], before | (1 << language));
+    }
+    // common words stand once more, so that their groups outweigh those of rare ones
+    const groups = groupsOf(" " + profile.words + " " + lettersOnly(profile.sample));
+    for (let i = 0; i < groups.length; i++) {
+      if (!this.groups.has(groups[i])) this.groups.set(groups[i], new StaticArray<u16>(PROFILES.length));
+      this.groups.get(groups[i])[language] += 1;
+    }
+    this.totals[language] = groups.length;
   }
-  totals[language] = groups.length;
 }
+
+/** Holds the one model once a call has needed it: building it takes longer than a start function may. */
+const built: Model[] = [];
 
 /** `letters` as `lettersOnly` gives them. Code "und" when there is too little. */
 export function guessLatin(letters: string): Guess {
+  if (built.length == 0) built.push(new Model());
+  const model = built[0];
   const count = PROFILES.length;
   const groups = groupsOf(letters);
   const scores = new StaticArray<f64>(count);
   const seen = new StaticArray<i32>(count);
   for (let i = 0; i < groups.length; i++) {
-    const known = model.has(groups[i]) ? model.get(groups[i]) : null;
+    const known = model.groups.has(groups[i]) ? model.groups.get(groups[i]) : null;
     for (let j = 0; j < count; j++) {
       const times = known ? <f64>known[j] : 0;
       if (times > 0) seen[j]++;
-      scores[j] += Math.log((times + UNSEEN) / (totals[j] + UNSEEN * GROUP_KINDS));
+      scores[j] += Math.log((times + UNSEEN) / (model.totals[j] + UNSEEN * GROUP_KINDS));
     }
   }
   const words = letters.trim().split(" ");
   const hits = new StaticArray<f64>(count);
   for (let i = 0; i < words.length; i++) {
-    const holders = common.has(words[i]) ? common.get(words[i]) : 0;
+    const holders = model.words.has(words[i]) ? model.words.get(words[i]) : 0;
     // a word that several languages know tells less
     const weight = holders ? 1 / Math.sqrt(<f64>popcnt(holders)) : 0;
     for (let j = 0; j < count; j++) if (holders & (1 << j)) hits[j] += weight;
