@@ -20,7 +20,8 @@ Example: symphony run examples/digest/melody.json --out report
   run: `symphony run FILE [options]: run a melody to its end.
 
   --input NAME=VALUE    an input of the melody; may be given more than once. A folder is a path, and giving it
-                        lets this run read below it. VALUE of the form @PATH is the text of that file.
+                        lets this run read below it. VALUE of the form @PATH is the text of that file (@@ for a
+                        value that begins with @).
   --out DIR             copy the outputs into this folder when the run has completed
   --json                one event a line on standard output, and at the end one object {run, state, outputs}
   --parallel N          steps under way at once (default 16)

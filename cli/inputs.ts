@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
+import type { ArtifactStore } from "../pit/mod.ts";
 import {
   type Fault,
   type Grants,
@@ -22,7 +23,12 @@ export interface RunInputs {
 }
 
 /** `given` are NAME=VALUE. All faults are told together. */
-export function readInputs(plan: Plan, given: readonly string[], melodyFile: string, platform: ProcessPlatform): RunInputs {
+export async function readInputs(
+  plan: Plan,
+  given: readonly string[],
+  melodyFile: string,
+  { platform, artifacts }: { platform: ProcessPlatform; artifacts: ArtifactStore },
+): Promise<RunInputs> {
   const faults: Fault[] = [];
   const byName = new Map<string, string>();
   for (const one of given) {
@@ -57,7 +63,7 @@ export function readInputs(plan: Plan, given: readonly string[], melodyFile: str
         continue;
       }
       const value = text !== undefined ? fromText(text, port) : port.default === undefined ? undefined : valueFromJson(port.default, port.type);
-      if (value) values.set(port.name, value);
+      if (value) values.set(port.name, await withStored(value, artifacts));
       else if (port.required) faults.push(missing(port));
     } catch (cause) {
       faults.push({ path: port.name, message: (cause as Error).message });
@@ -68,13 +74,20 @@ export function readInputs(plan: Plan, given: readonly string[], melodyFile: str
   return { values, grants: { folders } };
 }
 
+/** An artifact that a person names is granted, as the store knows it. */
+async function withStored(value: Value, artifacts: ArtifactStore): Promise<Value> {
+  if (value.tag === "artifact") return { tag: "artifact", val: await artifacts.find(value.val.id) };
+  if (value.tag !== "items") return value;
+  return { tag: "items", val: await Promise.all(value.val.map(async (item) => (await withStored(item, artifacts)) as typeof item)) };
+}
+
 function missing(port: MelodyPort): Fault {
   return { path: port.name, message: `it is missing; give it with --input ${port.name}=... (${spellPortType(port.type)}${port.description ? `: ${port.description}` : ""})` };
 }
 
 function fromText(text: string, port: MelodyPort): Value {
   const { item, list } = port.type;
-  const source = text.startsWith("@") ? readFileSync(expand(text.slice(1)), "utf8") : text;
+  const source = text.startsWith("@@") ? text.slice(1) : text.startsWith("@") ? fileText(text.slice(1)) : text;
   let json: unknown = source;
   if (list || (item !== "text" && item !== "any")) {
     try {
@@ -86,6 +99,16 @@ function fromText(text: string, port: MelodyPort): Value {
   const value = valueFromJson(json, port.type);
   if (!value) throw new Error(`${JSON.stringify(text.slice(0, 60))} is not of type ${spellPortType(port.type)}; expected ${spellJsonForm(port.type)}`);
   return value;
+}
+
+function fileText(path: string): string {
+  try {
+    return readFileSync(expand(path), "utf8");
+  } catch (cause) {
+    throw new Error(
+      `the file ${JSON.stringify(path)} can't be read (${(cause as { code?: string }).code ?? (cause as Error).message}); a value that begins with @ is written with @@`,
+    );
+  }
 }
 
 function expand(path: string): string {

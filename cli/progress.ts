@@ -96,7 +96,15 @@ function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row |
         case "node.progress":
           row.note = `${event.fraction > 0 ? `${Math.round(event.fraction * 100)} % ` : ""}${event.note}`;
           break;
-        default:
+        case "node.cancelled":
+          row.state = "skipped";
+          row.note = "cancelled";
+          break;
+        case "node.decided":
+          row.state = "running";
+          row.note = event.reason;
+          break;
+        case "node.log":
           row.note = event.message;
       }
       return row;

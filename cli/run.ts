@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import process, { stderr, stdin } from "node:process";
 import { createInterface } from "node:readline/promises";
 import { createDagTracker, createSlot, type RunResult, type StepTask, type TrackerPorts } from "../pit/mod.ts";
-import { CODES, type Grants, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
+import { CODES, type Grants, type RunEvent, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
 import { readArgs, text, texts, usage, whole } from "./args.ts";
 import { help } from "./help.ts";
 import { readInputs } from "./inputs.ts";
@@ -32,12 +32,12 @@ export async function run(args: string[]): Promise<number> {
   for (const fault of stage.catalogue.faults) write(2, `warning: ${fault.message}\n`);
   const plan = await soundMelody(file, stage.catalogue);
   if (timeoutMs !== undefined) plan.timeoutMs = Math.min(plan.timeoutMs ?? timeoutMs, timeoutMs);
-  const { values: inputs, grants } = readInputs(plan, texts(values["input"]), file, stage.platform);
+  const { values: inputs, grants } = await readInputs(plan, texts(values["input"]), file, stage);
 
   const id = crypto.randomUUID();
   const json = values["json"] === true;
   const begun = performance.now();
-  if (json) stage.log.subscribe((event) => write(1, `${JSON.stringify(event)}\n`));
+  if (json) stage.log.subscribe((event) => write(1, `${JSON.stringify(forPeople(event))}\n`));
   const progress = json || values["quiet"] ? undefined : showProgress(plan, stage.log);
   const tracker = createSlot(createDagTracker(trackerPorts(stage, grants, texts(values["approve"]), json, progress))).part;
   const handle = tracker.start(plan, inputs, { run: id, parallel });
@@ -94,6 +94,15 @@ async function askPerson(
   }
 }
 
+/** An event as one line: what a node gave is in the final object, as far as it matters. */
+function forPeople(event: RunEvent): object {
+  if (event.event === "run.started") return { ...event, inputs: Object.fromEntries(Object.entries(event.inputs).map(([name, value]) => [name, valueToJson(value)])) };
+  if (event.event !== "node.finished") return event;
+  const { outputs, ...rest } = event;
+  void outputs;
+  return rest;
+}
+
 /** Values and artifact hashes; never paths or times. */
 function finalObject(result: RunResult): object {
   return {
@@ -132,7 +141,8 @@ async function copyOutputs(stage: Stage, result: RunResult, folder: string): Pro
 }
 
 function endingOf(mediaType: string): string {
-  return ENDINGS[mediaType.replace(/;.*$/, "")] ?? "bin";
+  const plain = mediaType.replace(/;.*$/, "");
+  return (Object.hasOwn(ENDINGS, plain) && ENDINGS[plain]) || "bin";
 }
 
 function tell(stage: Stage, result: RunResult, out: string | undefined, ms: number): void {

@@ -55,6 +55,13 @@ export interface Fault {
   message: string;
 }
 
+/** The parts of `symphony:types/types.fault` that have no place of their own in an error. */
+export interface StepDetails {
+  kind: string;
+  name?: string | undefined;
+  details?: string | undefined;
+}
+
 /** An error that a caller can act on by its `code`. */
 export class SymphonyError extends Error {
   readonly code: ErrorCode;
@@ -64,10 +71,16 @@ export class SymphonyError extends Error {
   readonly retryAfterMs: number;
   /** All faults of a file together, where the code ends in `/invalid`. */
   readonly faults: readonly Fault[];
-  /** The component's own code, for example `csv.ragged-row`. */
+  /** The component's own code, for example `csv.ragged-row`, or the code of the error that led to this one. */
   readonly detail: string | undefined;
+  /** What a step said beyond its code: the kind, the port or setting at fault, further facts as JSON. */
+  readonly step: StepDetails | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number; faults?: readonly Fault[]; detail?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; retryable?: boolean; retryAfterMs?: number; faults?: readonly Fault[]; detail?: string | undefined; step?: StepDetails | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "SymphonyError";
     this.code = code;
@@ -75,5 +88,6 @@ export class SymphonyError extends Error {
     this.retryAfterMs = options.retryAfterMs ?? 0;
     this.faults = options.faults ?? [];
     this.detail = options.detail;
+    this.step = options.step;
   }
 }

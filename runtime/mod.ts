@@ -1,5 +1,6 @@
 // The public door of the runtime. Browser compatible: nothing here reaches a platform or a transport.
 export { CODES, type ErrorCode, type Fault, SymphonyError } from "./error.ts";
+export { Gathered } from "./workflow/condition.ts";
 export { createEventLog, type EventLog, type RunEvent, type RunRecord, type RunState } from "./event.ts";
 export type { ArtifactPort, Grants } from "./extension/capabilities.ts";
 export { type ExtensionHost, createExtensionHost } from "./extension/host.ts";
@@ -14,10 +15,12 @@ export {
   type ArtifactRef,
   type Entry,
   type Item,
+  MEDIA_TYPE,
   parsePortType,
   type PortType,
   spellJsonForm,
   spellPortType,
+  spellValueType,
   type Value,
   valueFits,
   valueFromJson,

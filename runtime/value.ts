@@ -47,6 +47,7 @@ export interface PortType {
 export function parsePortType(text: string): PortType | { fault: string } {
   const list = /^list<(.*)>$/.exec(text);
   const item = list ? (list[1] as string) : text;
+  if (list && item === "folder") return { fault: "list<folder> is no port type; a folder is granted one by one, by name" };
   if ((ITEM_TYPES as readonly string[]).includes(item)) return { item: item as ItemType, list: list !== null };
   return { fault: `${JSON.stringify(text)} is no port type; expected ${ITEM_TYPES.join(", ")}, or list<...> of one${near(item, ITEM_TYPES)}` };
 }
@@ -55,10 +56,15 @@ export function spellPortType(type: PortType): string {
   return type.list ? `list<${type.item}>` : type.item;
 }
 
-/** Whether what `from` gives can be taken by `to` without conversion. `any` takes any single value, `list<any>` any list. */
+/**
+ * Whether what `from` gives can be taken by `to` without conversion. `any` takes any single value, `list<any>` any
+ * list; what comes out of an `any` is checked when it arrives. A folder is a right, and only ever comes from a folder.
+ */
 export function typesFit(from: PortType, to: PortType): boolean {
   if (from.list !== to.list) return false;
-  if (from.item === to.item || to.item === "any" || from.item === "any") return true;
+  if (from.item === to.item) return true;
+  if (to.item === "folder") return false;
+  if (to.item === "any" || from.item === "any") return true;
   return to.item === "content" && (from.item === "bytes" || from.item === "artifact");
 }
 
@@ -80,6 +86,11 @@ export function valueFits(value: Value, type: PortType): boolean {
   if (value.tag === "items") return type.list && value.val.every((item) => itemFits(item, type.item));
   return !type.list && itemFits(value, type.item);
 }
+
+/** RFC 6838 names in lower case, with parameters. */
+export const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(; ?[a-z0-9-]+=[A-Za-z0-9_.-]+)*$/;
+/** Of a `bytes` value. */
+export const BYTES_MAX = 1024 * 1024;
 
 /** What a value is, for messages: `text`, `a list of 3 with json at 2`. */
 export function spellValueType(value: Value): string {
@@ -106,7 +117,12 @@ export function valueFault(value: Value): string | undefined {
       return `is not JSON: ${(cause as Error).message}`;
     }
   }
-  if (value.tag === "artifact") return /^[0-9a-f]{64}$/.test(value.val.id) ? undefined : `is an artifact whose id is not 64 hexadecimal digits`;
+  if (value.tag === "artifact" && !/^[0-9a-f]{64}$/.test(value.val.id)) return "is an artifact whose id is not 64 hexadecimal digits";
+  if (value.tag === "artifact" || value.tag === "bytes") {
+    const { mediaType } = value.val;
+    if (!MEDIA_TYPE.test(mediaType)) return `has the media type ${JSON.stringify(mediaType.slice(0, 80))}; expected type/subtype in lower case`;
+  }
+  if (value.tag === "bytes" && value.val.data.length > BYTES_MAX) return `has ${value.val.data.length} bytes, at most ${BYTES_MAX} travel with a call; make it an artifact`;
   return undefined;
 }
 
@@ -118,7 +134,7 @@ function itemFromJson(json: unknown, type: ItemType): Item | undefined {
       return typeof json === "number" && Number.isFinite(json) ? { tag: "number", val: json } : undefined;
     case "text":
     case "folder":
-      return typeof json === "string" ? { tag: "text", val: json.toWellFormed() } : undefined;
+      return typeof json === "string" && json.isWellFormed() ? { tag: "text", val: json } : undefined;
     case "json":
       return { tag: "json", val: JSON.stringify(json) };
     case "bytes":

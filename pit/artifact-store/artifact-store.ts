@@ -1,6 +1,6 @@
 // The Artifact Store, first form: bytes under their SHA-256, written whole or not at all, verified when read. Leaves
 // out versions, search, encryption and clean-up.
-import { type ArtifactRef, type Platform, type Storage, SymphonyError } from "../../runtime/mod.ts";
+import { type ArtifactRef, MEDIA_TYPE, type Platform, type Storage, SymphonyError } from "../../runtime/mod.ts";
 
 /** An artifact in the making. */
 export interface ArtifactWriter {
@@ -22,7 +22,6 @@ export interface ArtifactStore {
   list(): Promise<ArtifactRef[]>;
 }
 
-const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(; ?[a-z0-9-]+=[A-Za-z0-9_.-]+)*$/;
 const VERIFIED_MAX = 10_000;
 const PIECE = 1024 * 1024;
 

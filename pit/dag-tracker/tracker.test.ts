@@ -521,6 +521,156 @@ test("approve passes its value on, or fails with the reason", async () => {
   expect([no.result.state, no.result.error?.code, no.result.error?.message.includes("said so")]).toEqual(["failed", "approve/rejected", true]);
 });
 
+describe("what a reviewer broke", () => {
+  const any = { tag: "json", val: "{}" } as const;
+  test("a condition on the way from an input to an output fails the run and ends it", async () => {
+    const file = {
+      inputs: { x: { type: "json" } },
+      outputs: { y: { type: "json", optional: true } },
+      nodes: [],
+      edges: [{ from: "inputs.x", to: "outputs.y", when: "value.foo == 1" }],
+    };
+    expect((await run(file, sum, { x: any })).result.error?.code).toBe("melody/condition");
+  });
+
+  test("a node that comes after one that was skipped is skipped, a merge is not", async () => {
+    const file = {
+      ...x,
+      nodes: [{ id: "ok", kind: "control", control: "approve", onFailure: "skip" }, step("deploy"), step("later")],
+      edges: [
+        { from: "inputs.x", to: "ok.value" },
+        { from: "inputs.x", to: "deploy.a" },
+        { from: "ok", to: "deploy" },
+        { from: "deploy", to: "later" },
+        { from: "inputs.x", to: "later.a" },
+      ],
+    };
+    const { ends, result } = await run(file, sum, { x: number(1) }, { approve: false });
+    expect([result.state, ends]).toEqual(["completed", { ok: "failed", deploy: "skipped", later: "skipped" }]);
+  });
+
+  test("what comes out of an any is checked where it arrives", async () => {
+    const file = { inputs: { x: { type: "any" } }, nodes: [step("a")], edges: [{ from: "inputs.x", to: "a.a" }] };
+    const { result } = await run(file, sum, { x: { tag: "text", val: "five" } });
+    expect([result.state, result.error?.detail, result.error?.message]).toEqual(["failed", "step/input", "a failed: a.a got text; it takes number"]);
+  });
+
+  test("a body's inputs have their defaults", async () => {
+    const body = {
+      inputs: { item: { type: "number" }, plus: { type: "number", default: 40 } },
+      outputs: { o: { type: "number" } },
+      nodes: [step("s")],
+      edges: [
+        { from: "inputs.item", to: "s.a" },
+        { from: "inputs.plus", to: "s.b" },
+        { from: "s.out", to: "outputs.o" },
+      ],
+    };
+    const file = {
+      inputs: { l: { type: "list<number>" } },
+      outputs: { o: { type: "list<number>" } },
+      nodes: [{ id: "m", kind: "control", control: "map", body }],
+      edges: [
+        { from: "inputs.l", to: "m.items" },
+        { from: "m.o", to: "outputs.o" },
+      ],
+    };
+    expect((await run(file, sum, { l: { tag: "items", val: [{ tag: "number", val: 1 }] } })).outputs).toEqual({ o: [42] });
+  });
+
+  test("a map's lists go together: an item that lacks an optional output stands as null", async () => {
+    const body = {
+      inputs: { item: { type: "number" } },
+      outputs: { a: { type: "number" }, b: { type: "number", optional: true } },
+      nodes: [step("s"), step("t")],
+      edges: [
+        { from: "inputs.item", to: "s.a" },
+        { from: "s.out", to: "outputs.a" },
+        { from: "inputs.item", to: "t.a", when: "value > 1" },
+        { from: "t.out", to: "outputs.b" },
+      ],
+    };
+    const file = {
+      inputs: { l: { type: "list<number>" } },
+      outputs: { a: { type: "list<number>" }, b: { type: "list<any>" } },
+      nodes: [{ id: "m", kind: "control", control: "map", body }],
+      edges: [
+        { from: "inputs.l", to: "m.items" },
+        { from: "m.a", to: "outputs.a" },
+        { from: "m.b", to: "outputs.b" },
+      ],
+    };
+    expect((await run(file, sum, { l: { tag: "items", val: [1, 2, 3].map((val) => ({ tag: "number", val })) } })).outputs).toEqual({ a: [2, 3, 4], b: [null, 3, 4] });
+  });
+
+  test("a merge takes the first in the order of the edges", async () => {
+    const file = {
+      ...x,
+      outputs: outs("o"),
+      nodes: [step("p"), { id: "m", kind: "control", control: "merge", mode: "first" }],
+      edges: [
+        { from: "p.out", to: "m.primary" },
+        { from: "inputs.x", to: "m.backup" },
+        { from: "inputs.x", to: "p.a" },
+        { from: "m.value", to: "outputs.o" },
+      ],
+    };
+    expect((await run(file, sum, { x: number(1) })).outputs).toEqual({ o: 2 });
+  });
+
+  test("what only waits holds no place among the parallel steps", async () => {
+    const seen: string[] = [];
+    const file = {
+      ...x,
+      nodes: [{ id: "w", kind: "control", control: "delay", delayMs: 30 }, step("after"), step("free")],
+      edges: [
+        { from: "inputs.x", to: "w.value" },
+        { from: "w.value", to: "after.a" },
+        { from: "inputs.x", to: "free.a" },
+      ],
+    };
+    await run(
+      file,
+      (task) => {
+        seen.push(task.path);
+        return sum(task);
+      },
+      { x: number(1) },
+      { parallel: 1 },
+    );
+    expect(seen).toEqual(["free", "after"]);
+  });
+
+  test("siblings that were under way are told to be cancelled", async () => {
+    const { events } = await run(
+      {
+        ...x,
+        nodes: [step("bad"), step("slow")],
+        edges: [
+          { from: "inputs.x", to: "bad.a" },
+          { from: "inputs.x", to: "slow.a" },
+        ],
+      },
+      (task) => (task.path === "bad" ? Promise.reject(new SymphonyError("step/error", "no")) : new Promise((resolve) => task.signal.addEventListener("abort", () => resolve({})))),
+      { x: number(1) },
+    );
+    expect(events.some((event) => event.event === "node.cancelled" && event.node === "slow")).toBe(true);
+  });
+
+  test("8 000 conditions over one large value are decided in one look at it", async () => {
+    const file = {
+      inputs: { x: { type: "json" } },
+      nodes: [
+        { id: "d", kind: "control", control: "delay", delayMs: 0 },
+        ...Array.from({ length: 8000 }, (_, i) => ({ id: `n${i}`, kind: "control", control: "merge", mode: "first" })),
+      ],
+      edges: [{ from: "inputs.x", to: "d.value" }, ...Array.from({ length: 8000 }, (_, i) => ({ from: "d.value", to: `n${i}.v`, when: `size(outputs.value.list) == ${i}` }))],
+    };
+    const { ends } = await run(file, sum, { x: { tag: "json", val: JSON.stringify({ list: Array.from({ length: 5 }, () => "x".repeat(20_000)) }) } });
+    expect(Object.values(ends).filter((end) => end === "finished").length).toBe(2);
+  });
+});
+
 test("a delay passes its value on", async () => {
   const file = {
     ...x,

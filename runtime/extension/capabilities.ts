@@ -49,10 +49,10 @@ const LEVELS = ["debug", "info", "warn", "error"];
 const PROGRESS_MS = 50;
 
 /** Answers the host calls of one call. `known` tells which artifacts it was given or has made. */
-export function createHostCalls(record: CallRecord): HostCalls & { known(id: string): boolean } {
+export function createHostCalls(record: CallRecord): HostCalls & { known(id: string): ArtifactRef | undefined } {
   const { manifest } = record;
-  const given = new Set<string>();
-  for (const { value } of record.inputs) for (const item of value.tag === "items" ? value.val : [value as Item]) if (item.tag === "artifact") given.add(item.val.id);
+  const given = new Map<string, ArtifactRef>();
+  for (const { value } of record.inputs) for (const item of value.tag === "items" ? value.val : [value as Item]) if (item.tag === "artifact") given.set(item.val.id, item.val);
   const writers = new Map<number, { writer: Promise<Awaited<ReturnType<ArtifactPort["create"]>>>; size: number }>();
   let listed: { root: string; path: string; entries: Promise<FolderEntry[]> } | undefined;
   let lines = 0;
@@ -68,7 +68,7 @@ export function createHostCalls(record: CallRecord): HostCalls & { known(id: str
         `Cannot read the folder ${JSON.stringify(name.slice(0, 128))} for ${manifest.id}: the run grants no folder of that name${record.grants.folders.size ? `; it grants ${[...record.grants.folders.keys()].join(", ")}` : ""}`,
       );
     // only a folder that was handed to this very step
-    const handed = record.inputs.some(({ value }) => value.tag === "text" && value.val === name && manifest.inputs.size > 0);
+    const handed = record.inputs.some((input) => manifest.inputs.get(input.name)?.type.item === "folder" && input.value.tag === "text" && input.value.val === name);
     if (!handed) throw new SymphonyError("files/denied", `Cannot read the folder ${JSON.stringify(name.slice(0, 128))} for ${manifest.id}: it was not given to this step`);
     return root.folder;
   };
@@ -134,7 +134,7 @@ export function createHostCalls(record: CallRecord): HostCalls & { known(id: str
       const open = writerOf(number(id));
       writers.delete(number(id));
       const ref = await (await open.writer).finish();
-      given.add(ref.id);
+      given.set(ref.id, ref);
       return [ref.id, ref.size, ref.mediaType];
     },
     "writer.drop": ([id]) => {
@@ -161,7 +161,7 @@ export function createHostCalls(record: CallRecord): HostCalls & { known(id: str
     over: () => {
       for (const id of [...writers.keys()]) abandon(id);
     },
-    known: (id) => given.has(id),
+    known: (id) => given.get(id),
   };
 }
 

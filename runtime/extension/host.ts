@@ -2,7 +2,7 @@
 // capabilities; leaves out when a step runs.
 import { type ErrorCode, SymphonyError } from "../error.ts";
 import type { EventLog } from "../event.ts";
-import { type Item, spellPortType, spellValueType, type Value, valueFault, valueFits } from "../value.ts";
+import { type ArtifactRef, type Item, spellPortType, spellValueType, type Value, valueFault, valueFits } from "../value.ts";
 import type { PlanNode } from "../workflow/plan.ts";
 import { type ArtifactPort, createHostCalls, type Grants } from "./capabilities.ts";
 import type { HostCalls } from "./isolate/isolate.ts";
@@ -77,7 +77,7 @@ export function createExtensionHost({ catalogue, preparer, pool, artifacts, log 
       if (work.does !== "call") throw new TypeError(`${task.path} is no step`);
       const { manifest, settings } = work;
       const component = await prepare(manifest.id);
-      let hostCalls: (HostCalls & { known(id: string): boolean }) | undefined;
+      let hostCalls: (HostCalls & { known(id: string): ArtifactRef | undefined }) | undefined;
       const { outcome } = await pool.invoke(component, component.imports, grantsKey(manifest, grants), {
         run: task.run,
         inputs: task.inputs,
@@ -103,7 +103,7 @@ export function createExtensionHost({ catalogue, preparer, pool, artifacts, log 
         },
       });
       if (outcome.ended !== "ok") throw failureOf(outcome, manifest);
-      return checkOutputs(outcome.outputs, manifest, (id) => hostCalls?.known(id) ?? false);
+      return checkOutputs(outcome.outputs, manifest, (id) => hostCalls?.known(id));
     },
   };
 }
@@ -125,6 +125,7 @@ function failureOf(outcome: Exclude<Outcome, { ended: "ok" }>, manifest: Manifes
       retryable: transient,
       retryAfterMs: error.tag === "transient" ? error.val.retryAfterMs : 0,
       detail: fault.code.slice(0, 64),
+      step: { kind: fault.kind, name: fault.name?.slice(0, 128), details: fault.details?.slice(0, 4096) },
     });
   }
   if (outcome.ended === "refused") return new SymphonyError("step/output", `${manifest.id} returned something that can't be sent: ${outcome.message}`);
@@ -136,7 +137,7 @@ function failureOf(outcome: Exclude<Outcome, { ended: "ok" }>, manifest: Manifes
   return new SymphonyError("step/trap", `${manifest.id} trapped: ${outcome.message}`);
 }
 
-function checkOutputs(entries: readonly { name: string; value: Value }[], manifest: Manifest, known: (id: string) => boolean): Map<string, Value> {
+function checkOutputs(entries: readonly { name: string; value: Value }[], manifest: Manifest, known: (id: string) => ArtifactRef | undefined): Map<string, Value> {
   const outputs = new Map<string, Value>();
   const refuse = (message: string): never => {
     throw new SymphonyError("step/output", `${manifest.id} ${message}`);
@@ -149,8 +150,13 @@ function checkOutputs(entries: readonly { name: string; value: Value }[], manife
     if (!valueFits(value, port.type)) refuse(`returned ${spellValueType(value)} for ${shown}, which is ${spellPortType(port.type)}`);
     const fault = valueFault(value);
     if (fault) refuse(`returned for ${shown} a value that ${fault}`);
-    for (const item of value.tag === "items" ? value.val : [value as Item])
-      if (item.tag === "artifact" && !known(item.val.id)) refuse(`returned for ${shown} the artifact ${item.val.id.slice(0, 12)}..., which it neither was given nor has made`);
+    for (const item of value.tag === "items" ? value.val : [value as Item]) {
+      if (item.tag !== "artifact") continue;
+      const ours = known(item.val.id);
+      if (!ours) return refuse(`returned for ${shown} the artifact ${item.val.id.slice(0, 12)}..., which it neither was given nor has made`);
+      // size and media type are the store's to say
+      item.val = ours;
+    }
     outputs.set(name, value);
   }
   for (const port of manifest.outputs.values()) if (port.required && !outputs.has(port.name)) refuse(`returned nothing for ${JSON.stringify(port.name)}, which isn't optional`);

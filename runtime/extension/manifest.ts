@@ -7,8 +7,8 @@ import { near } from "../near.ts";
 import { faultsOf } from "../schema.ts";
 import { type PortType, parsePortType, spellJsonForm, type Value, valueFromJson } from "../value.ts";
 
-/** 1 to 128 letters, digits, '-' and '_'. */
-export const IDENTIFIER = /^[A-Za-z0-9_-]{1,128}$/;
+/** 1 to 128 letters, digits, '-' and '_'; not `__proto__`, which is no key of its own in JavaScript. */
+export const IDENTIFIER = /^(?!__proto__$)[A-Za-z0-9_-]{1,128}$/;
 
 /** A port of an extension, or a setting. */
 export interface PortSpec {

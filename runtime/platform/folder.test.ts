@@ -27,10 +27,25 @@ const read = async (path: string): Promise<string> => new TextDecoder().decode(a
 const code = (cause: { code: string }): string => cause.code;
 
 const REFUSED: [string, string][] = [
-  ["../outside/secret", "files/invalid"], ["..", "files/invalid"], ["deep/../../outside/secret", "files/invalid"], ["/etc/passwd", "files/invalid"], ["./plain", "files/invalid"],
-  ["deep//er", "files/invalid"], ["deep\\er", "files/invalid"], ["plain\0", "files/invalid"], ["x".repeat(5000), "files/invalid"], ["", "files/denied"],
-  ["link/secret", "files/not-found"], ["filelink", "files/denied"], ["deep/up/plain", "files/not-found"], ["loop", "files/denied"], ["loop/x", "files/not-found"],
-  ["nothing", "files/not-found"], ["plain/x", "files/not-found"], ["deep", "files/denied"], ["pipe", "files/denied"],
+  ["../outside/secret", "files/invalid"],
+  ["..", "files/invalid"],
+  ["deep/../../outside/secret", "files/invalid"],
+  ["/etc/passwd", "files/invalid"],
+  ["./plain", "files/invalid"],
+  ["deep//er", "files/invalid"],
+  ["deep\\er", "files/invalid"],
+  ["plain\0", "files/invalid"],
+  ["x".repeat(5000), "files/invalid"],
+  ["", "files/denied"],
+  ["link/secret", "files/not-found"],
+  ["filelink", "files/denied"],
+  ["deep/up/plain", "files/not-found"],
+  ["loop", "files/denied"],
+  ["loop/x", "files/not-found"],
+  ["nothing", "files/not-found"],
+  ["plain/x", "files/not-found"],
+  ["deep", "files/denied"],
+  ["pipe", "files/denied"],
 ];
 
 for (const [path, expected] of REFUSED)
@@ -46,7 +61,15 @@ test("files are read, whole and in parts", async () => {
 });
 
 test("entries are listed in the order of their bytes, links as links", async () => {
-  expect((await folder.entries("")).map(({ name, kind }) => `${name} ${kind}`)).toEqual(["deep folder", "filelink link", "link link", "loop link", "pipe other", "plain file", "ünïcödé 😀 file"]);
+  expect((await folder.entries("")).map(({ name, kind }) => `${name} ${kind}`)).toEqual([
+    "deep folder",
+    "filelink link",
+    "link link",
+    "loop link",
+    "pipe other",
+    "plain file",
+    "ünïcödé 😀 file",
+  ]);
   expect(await folder.entries("link").then(() => "listed", code)).toBe("files/not-found");
   expect((await folder.entries("deep/er"))[0]?.size).toBe(4);
 });

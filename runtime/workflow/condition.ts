@@ -13,7 +13,20 @@ export const CONDITION_LIMITS = { characters: 2000, nodes: 200, depth: 32, macro
 export interface Condition {
   source: string;
   /** Throws `melody/condition` when it can't be evaluated, costs too much, or gives no boolean. */
-  holds(variables: Readonly<Record<string, Value | undefined>>): boolean;
+  holds(variables: Readonly<Record<string, Value | Gathered | undefined>>): boolean;
+}
+
+/** Several values as one variable, made once for all conditions that look at them. */
+export class Gathered {
+  readonly fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  readonly size = { longest: 1, total: 0 };
+
+  constructor(names: readonly { name: string }[], values: readonly (Value | undefined)[]) {
+    for (const [slot, { name }] of names.entries()) {
+      const value = values[slot];
+      if (value !== undefined) this.fields[name] = toCel(value, this.size);
+    }
+  }
 }
 
 const MACROS = new Set(["all", "exists", "exists_one", "filter"]);
@@ -54,14 +67,19 @@ export function compileCondition(source: string, variables: readonly string[]): 
     if (checked.type !== "bool" && checked.type !== "dyn") return { fault: `${JSON.stringify(source)} gives ${checked.type}, expected a condition that is true or false` };
     const shape = measure(parsed.ast as Ast);
     if ("fault" in shape) return { fault: `${JSON.stringify(source)} can't be used: ${shape.fault}` };
+    const used = variables.filter((name) => shape.names.has(name));
     return {
       source,
       holds(values) {
         const context: Record<string, unknown> = {};
         const size = { longest: 1, total: 0 };
-        for (const name of variables) {
+        for (const name of used) {
           const value = values[name];
-          context[name] = value === undefined ? null : toCel(value, size);
+          if (value instanceof Gathered) {
+            context[name] = value.fields;
+            size.longest = Math.max(size.longest, value.size.longest);
+            size.total += value.size.total;
+          } else context[name] = value === undefined ? null : toCel(value, size);
         }
         const cost = shape.nodes * (size.longest ** shape.macroDepth + size.total / 256);
         if (cost > CONDITION_LIMITS.cost)
@@ -90,7 +108,8 @@ function firstLine(cause: unknown): string {
 }
 
 /** Counts nodes and the nesting of macros; depth is bounded by the parser. */
-function measure(ast: Ast): { nodes: number; macroDepth: number } | { fault: string } {
+function measure(ast: Ast): { nodes: number; macroDepth: number; names: ReadonlySet<string> } | { fault: string } {
+  const names = new Set<string>();
   let nodes = 0;
   let macroDepth = 0;
   let fault: string | undefined;
@@ -105,6 +124,7 @@ function measure(ast: Ast): { nodes: number; macroDepth: number } | { fault: str
     if (typeof part !== "object" || part === null || !("op" in part)) continue;
     const { op, args } = part as Ast;
     nodes++;
+    if (op === "id") names.add(String(args));
     if ((op === "rcall" || op === "call") && Array.isArray(args)) {
       const name = String(args[0]);
       if (Object.hasOwn(REFUSED, name)) fault = `${name}() is refused: ${REFUSED[name]}`;
@@ -114,7 +134,7 @@ function measure(ast: Ast): { nodes: number; macroDepth: number } | { fault: str
     if (op !== "value") open.push({ part: args, depth });
   }
   if (macroDepth > CONDITION_LIMITS.macroDepth) fault = `macros nest ${macroDepth} deep, at most ${CONDITION_LIMITS.macroDepth} are allowed`;
-  return fault ? { fault } : { nodes, macroDepth };
+  return fault ? { fault } : { nodes, macroDepth, names };
 }
 
 function toCel(value: Value, size: { longest: number; total: number }): unknown {

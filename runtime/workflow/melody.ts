@@ -162,8 +162,17 @@ export function readMelody(source: string): ReadMelody {
   const deep = tooDeep(source);
   if (deep) return none(deep);
   let raw: unknown;
+  let own: string | undefined;
+  // not a key of its own in JavaScript: left in, it would vanish on the way
+  const watch = /__proto__|\\u/.test(source)
+    ? (key: string, value: unknown) => {
+        if (key === "__proto__") own = key;
+        return value;
+      }
+    : undefined;
   try {
-    raw = JSON.parse(source.charCodeAt(0) === 0xfeff ? source.slice(1) : source);
+    raw = JSON.parse(source.charCodeAt(0) === 0xfeff ? source.slice(1) : source, watch);
+    if (own) return none(`"__proto__" can't be a key or a name; choose another`);
   } catch (cause) {
     return none(`it is not JSON: ${(cause as Error).message}${placeOf(cause as Error, source)}`);
   }
@@ -176,14 +185,20 @@ export function readMelody(source: string): ReadMelody {
 /** Leaves out faulty nodes and edges, so that the faults of the rest are found in the same go. */
 function salvage(raw: unknown, error: z.ZodError): Omit<ReadMelody, "faults"> {
   const nothing = { melody: undefined, nodePlaces: undefined, edgePlaces: undefined, suspects: new Set<string>() };
-  const bad = { nodes: new Set<number>(), edges: new Set<number>() };
+  const bad = { nodes: new Set<number>(), edges: new Set<number>(), inputs: new Set<string>(), outputs: new Set<string>() };
   for (const { path } of error.issues) {
     const [part, index] = path;
     if ((part === "nodes" || part === "edges") && typeof index === "number") bad[part].add(index);
+    else if ((part === "inputs" || part === "outputs") && typeof index === "string") bad[part].add(index);
     else if (part !== "metadata" && part !== "version" && part !== "name" && part !== "description") return nothing;
   }
   const file = raw as { nodes: unknown[]; edges?: unknown[] };
   const places = (part: "nodes" | "edges"): number[] => [...((file[part] as unknown[] | undefined) ?? []).keys()].filter((index) => !bad[part].has(index));
+  // a faulty port stays as one that takes and gives anything
+  const ports = (part: "inputs" | "outputs"): object => {
+    const given = (raw as Record<string, Record<string, unknown> | undefined>)[part];
+    return given ? { [part]: { ...given, ...Object.fromEntries([...bad[part]].map((name) => [name, { type: "any" }])) } } : {};
+  };
   const nodePlaces = places("nodes");
   const edgePlaces = places("edges");
   const again = melodySchema.safeParse({
@@ -192,6 +207,8 @@ function salvage(raw: unknown, error: z.ZodError): Omit<ReadMelody, "faults"> {
     version: undefined,
     name: undefined,
     description: undefined,
+    ...ports("inputs"),
+    ...ports("outputs"),
     nodes: nodePlaces.map((index) => file.nodes[index]),
     ...(file.edges ? { edges: edgePlaces.map((index) => (file.edges as unknown[])[index]) } : {}),
   });

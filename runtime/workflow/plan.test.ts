@@ -266,8 +266,27 @@ const HOSTILE: [string, unknown, string][] = [
     "b doesn't give text",
   ],
   ["21 attempts", { ...base, nodes: [upper("a", { retry: { attempts: 21 } })], edges: fed }, "nodes[0].retry.attempts"],
-  ["__proto__ as an id", '{"symphony":1,"id":"m","nodes":[{"id":"__proto__","kind":"operator","uses":"__proto__"}],"edges":[]}', 'no extension "__proto__" is installed'],
+  ["__proto__ as an id", '{"symphony":1,"id":"m","nodes":[{"id":"__proto__","kind":"operator","uses":"__proto__"}],"edges":[]}', 'nodes[0].id: "__proto__" stands here'],
   ["__proto__ as a key", '{"symphony":1,"id":"m","nodes":[],"__proto__":{"x":1}}', "__proto__"],
+  ["__proto__ as a setting", '{"symphony":1,"id":"m","nodes":[{"id":"a","kind":"operator","uses":"upper","settings":{"__proto__":1}}]}', '"__proto__" can\'t be a key'],
+  ["__proto__ written with an escape", '{"symphony":1,"id":"m","inputs":{"\\u005f_proto__":{"type":"text"}},"nodes":[]}', '"__proto__" can\'t be a key'],
+  ["a list of folders", { ...base, inputs: { f: { type: "list<folder>" } }, nodes: [] }, "list<folder> is no port type"],
+  [
+    "an artifact written into a melody",
+    { ...base, inputs: { f: { type: "artifact", default: { artifact: "a".repeat(64), size: 1, mediaType: "text/plain" } } }, nodes: [] },
+    "an artifact can't be written into a melody",
+  ],
+  [
+    "a list and a single value into one merge of the first",
+    { ...base, nodes: [upper("a"), merge("m", "first")], edges: [...fed, { from: "a.text", to: "m.x" }, { from: "a.words", to: "m.y" }] },
+    "merges single values and lists",
+  ],
+  [
+    "an index that is text",
+    { ...base, nodes: [{ id: "m", kind: "control", control: "map", body: { ...body, inputs: { ...body.inputs, index: { type: "text" } } } }], edges: [] },
+    "a map gives each item its number, so expected number",
+  ],
+  ["a lone surrogate", '{"symphony":1,"id":"m","inputs":{"t":{"type":"text","default":"\\ud800"}},"nodes":[]}', "is not of type text"],
   ["constructor as a setting", { ...base, nodes: [upper("a", { settings: { constructor: 1 } })], edges: fed }, 'upper has no setting "constructor"'],
 ];
 

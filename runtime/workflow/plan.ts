@@ -92,7 +92,11 @@ interface Context {
   catalogue: Catalogue;
   faults: Fault[];
   suspects: ReadonlySet<string>;
+  /** ` (did you mean ...?)` for the first faults; looking for near names takes long where thousands are wrong. */
+  near: (word: string, known: Iterable<string>) => string;
 }
+
+const HINTS_MAX = 50;
 
 /**
  * Checks a melody and makes its plan. `places` gives the numbers that nodes and edges had in the file, where some were
@@ -103,14 +107,15 @@ export function planMelody(
   catalogue: Catalogue,
   read: { nodePlaces?: number[] | undefined; edgePlaces?: number[] | undefined; suspects?: ReadonlySet<string> } = {},
 ): { plan: Plan; faults: Fault[] } {
-  const context: Context = { catalogue, faults: [], suspects: read.suspects ?? new Set() };
+  const faults: Fault[] = [];
+  const context: Context = { catalogue, faults, suspects: read.suspects ?? new Set(), near: (word, known) => (faults.length < HINTS_MAX ? near(word, known) : "") };
   const plan = planBody(melody, "", context, undefined, read.nodePlaces, read.edgePlaces);
   plan.timeoutMs = melody.timeoutMs;
   return { plan, faults: context.faults };
 }
 
 function planBody(melody: MelodyBody, base: string, context: Context, inherited: "stop" | "continue" | undefined, nodePlaces?: number[], edgePlaces?: number[]): Plan {
-  const { faults, suspects } = context;
+  const { faults, suspects, near } = context;
   const fault = (path: string, message: string): void => void faults.push({ path: base + path, message });
   const nodePath = (index: number): string => `nodes[${nodePlaces?.[index] ?? index}]`;
   const edgePath = (index: number): string => `edges[${edgePlaces?.[index] ?? index}]`;
@@ -189,6 +194,11 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
       }
       input = at;
     }
+    if (target >= 0 && (nodes[target] as PlanNode).work.does === "merge" && !orders) {
+      // made here, so that they stand in the order of the edges in the file
+      if (fed[target]?.has(toName)) fault(`${edgePath(e)}.to`, `the port ${toId}.${toName} is fed twice; give each edge into a merge a port of its own`);
+      openPort(nodes, fed, target, toName, undefined);
+    }
     let output = -1;
     if (target === -1) {
       const at = outputAt.get(toName);
@@ -224,10 +234,10 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   const feed = (edge: number, sourceId: string, source: { name: string; type: PortType }, target: number, port: string): number => {
     const node = nodes[target] as PlanNode;
     const { type } = source;
-    if (fed[target]?.has(port)) fault(`${edgePath(edge)}.to`, `the port ${node.id}.${port} is fed twice; join the sources with a merge node first`);
+    if (node.work.does !== "merge" && fed[target]?.has(port)) fault(`${edgePath(edge)}.to`, `the port ${node.id}.${port} is fed twice; join the sources with a merge node first`);
     const slot = openPort(nodes, fed, target, port, type);
     if (slot < 0) {
-      if (!node.unknown) fault(`${edgePath(edge)}.to`, `${node.id} has no input port ${JSON.stringify(port)}${others(port, node.inputs)}`);
+      if (!node.unknown) fault(`${edgePath(edge)}.to`, `${node.id} has no input port ${JSON.stringify(port)}${others(port, node.inputs, near)}`);
       return -1;
     }
     const wanted = (node.inputs[slot] as PlanNode["inputs"][number]).type;
@@ -248,14 +258,14 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   const sourceOf = (node: PlanNode, port: string, edge: number): number => {
     const { outputs: ports } = node;
     for (let slot = 0; slot < ports.length; slot++) if ((ports[slot] as { name: string }).name === port) return slot;
-    if (!node.unknown) fault(`${edgePath(edge)}.from`, `${node.id} has no output port ${JSON.stringify(port)}${others(port, ports)}`);
+    if (!node.unknown) fault(`${edgePath(edge)}.from`, `${node.id} has no output port ${JSON.stringify(port)}${others(port, ports, near)}`);
     return -1;
   };
   // the rest of a cyclic graph is looked at as well, in file order
   const visit = order.length === nodes.length ? order : new Set<number>([...order, ...nodes.keys()]);
   for (const index of visit) {
     const node = nodes[index] as PlanNode;
-    mergeType(node);
+    mergeType(node, (message) => fault(nodePath(index), message));
     for (let at = graph.outStart[index] as number; at < (graph.outStart[index + 1] as number); at++) {
       const g = graph.outEdges[at] as number;
       const e = edgeAt[g] as number;
@@ -334,7 +344,7 @@ function openPort(nodes: readonly PlanNode[], fed: (Map<string, number> | undefi
 }
 
 /** Names like the mistyped one, or all there are. */
-function others(name: string, ports: readonly { name: string }[]): string {
+function others(name: string, ports: readonly { name: string }[], near: Context["near"]): string {
   const names = ports.map((port) => port.name);
   return near(name, names) || `; it has ${names.slice(0, 50).join(", ") || "none"}`;
 }
@@ -343,14 +353,19 @@ const VALUE = ["value"];
 const OUTPUTS = ["outputs"];
 const VALUE_OUTPUTS = ["value", "outputs"];
 
-function mergeType(node: PlanNode): void {
+function mergeType(node: PlanNode, fault: (message: string) => void): void {
   if (node.work.does !== "merge") return;
   const output = node.outputs[0] as PlanNode["outputs"][number];
   if (node.work.mode === "object") output.type = { item: "json", list: false };
   else {
     const items = new Set(node.inputs.map(({ type }) => type.item));
     const item = items.size === 1 ? ([...items][0] as PortType["item"]) : "any";
-    output.type = { item, list: node.work.mode === "list" ? true : node.inputs.length > 0 && node.inputs.every(({ type }) => type.list) };
+    const lists = node.inputs.filter(({ type }) => type.list).length;
+    if (node.work.mode === "first" && lists > 0 && lists < node.inputs.length)
+      fault(
+        `${node.id} merges single values and lists (${node.inputs.map(({ name, type }) => `${name}: ${spellPortType(type)}`).join(", ")}); the first of them would be now one, now the other`,
+      );
+    output.type = { item, list: node.work.mode === "list" || lists > 0 };
   }
 }
 
@@ -364,7 +379,9 @@ function melodyPorts(melody: MelodyBody, kind: "inputs" | "outputs", fault: (pat
       continue;
     }
     const preset = "default" in spec ? spec.default : undefined;
-    if (preset !== undefined && !valueFromJson(preset, type))
+    const value = preset === undefined ? undefined : valueFromJson(preset, type);
+    if (value && holdsArtifact(value)) fault(`${kind}.${name}.default`, "an artifact can't be written into a melody; leave out the default, a person gives it");
+    if (preset !== undefined && !value)
       fault(`${kind}.${name}.default`, `${spellValue(preset)} is not of type ${spec.type}; expected ${spellJsonForm(type)}`);
     const required = kind === "inputs" ? ((spec as { required?: boolean }).required ?? preset === undefined) && preset === undefined : !(spec as { optional?: boolean }).optional;
     out.push({ name, type, required, default: preset, description: spec.description ?? "" });
@@ -433,10 +450,15 @@ function planNode(file: MelodyNode, path: () => string, context: Context, inheri
       continue;
     }
     const value = valueFromJson(json, port.type);
-    if (value) node.constants[slot] = value;
+    if (value && holdsArtifact(value)) fault(`inputs.${name}`, "an artifact can't be written into a melody; make it an input, which a person gives");
+    else if (value) node.constants[slot] = value;
     else fault(`inputs.${name}`, `${spellValue(json)} is not of type ${spellPortType(port.type)}; expected ${spellJsonForm(port.type)}`);
   }
   return node;
+}
+
+function holdsArtifact(value: Value): boolean {
+  return value.tag === "artifact" || (value.tag === "items" && value.val.some(({ tag }) => tag === "artifact"));
 }
 
 function retryPlan({ attempts, delayMs = NO_RETRY.delayMs, factor = NO_RETRY.factor, maxDelayMs = NO_RETRY.maxDelayMs }: RetryRule): RetryPlan {
@@ -521,9 +543,12 @@ function planControl(file: ControlFile, node: PlanNode, path: () => string, cont
         input("items", { item: item?.type.item ?? "any", list: true }, true);
       }
       for (const port of body.inputs) {
+        if (isMap && port.name === "index" && (port.type.item !== "number" || port.type.list))
+          fault("body.inputs.index.type", `${spellPortType(port.type)} stands here; a map gives each item its number, so expected number`);
         if (isMap && (port.name === over || port.name === "index")) continue;
         if (isMap && port.name === "items") fault("body.inputs.items", `"items" is the map's own port; choose another name`);
         input(port.name, port.type, port.required);
+        if (port.default !== undefined) node.constants[node.constants.length - 1] = valueFromJson(port.default, port.type);
       }
       for (const port of body.outputs) {
         if (isMap && port.type.list)
@@ -531,7 +556,8 @@ function planControl(file: ControlFile, node: PlanNode, path: () => string, cont
             `body.outputs.${port.name}.type`,
             `${spellPortType(port.type)} stands here; a map gathers single values into lists, and there are no lists of lists; make it json first`,
           );
-        node.outputs.push({ name: port.name, type: { item: port.type.item, list: isMap || port.type.list }, required: isMap || port.required });
+        // an item that doesn't give an optional output stands as null, so that all lists go together
+        node.outputs.push({ name: port.name, type: { item: isMap && !port.required ? "any" : port.type.item, list: isMap || port.type.list }, required: isMap || port.required });
       }
       node.work = file.control === "map" ? { does: "map", over, concurrency: file.concurrency ?? 4, skipFailed: file.onItemFailure === "skip", body } : { does: "melody", body };
       return;
@@ -579,8 +605,8 @@ function fallbacks(
       }
       for (const [slot, port] of stand.inputs.entries()) {
         const same = node.inputs.find(({ name }) => name === port.name);
-        if (port.required && stand.constants[slot] === undefined && (!same || !typesFit(same.type, port.type)))
-          fault(index, `${id} needs ${port.name} (${spellPortType(port.type)}), which ${node.id} doesn't get`);
+        if (same ? stand.constants[slot] === undefined && !typesFit(same.type, port.type) : port.required && stand.constants[slot] === undefined)
+          fault(index, `${id} needs ${port.name} (${spellPortType(port.type)}), which ${node.id} doesn't get as such`);
       }
       node.fallback = other;
     }

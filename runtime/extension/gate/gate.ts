@@ -82,11 +82,15 @@ function checkExports(walked: Walked, contracts: Contracts): "operator" | "instr
   for (const { name, functions } of walked.exports) {
     const known = Object.hasOwn(contracts.exports, name) ? contracts.exports[name] : undefined;
     if (known) kinds.push(known.kind);
-    else if (name !== QUICKJS_INIT) throw new SymphonyError("gate/world", `Cannot admit the component: it exports ${name}; expected only ${Object.keys(contracts.exports).join(" or ")}`);
+    else if (name !== QUICKJS_INIT)
+      throw new SymphonyError("gate/world", `Cannot admit the component: it exports ${name}; expected only ${Object.keys(contracts.exports).join(" or ")}`);
     const expected: Readonly<Record<string, string>> = known?.functions ?? { [QUICKJS_INIT]: QUICKJS_INIT_TYPE };
     for (const inner of new Set([...Object.keys(expected), ...functions.keys()]))
       if (!Object.hasOwn(expected, inner) || functions.get(inner) !== expected[inner])
-        throw new SymphonyError("gate/world", `Cannot admit the component: it exports ${name}.${inner} as ${functions.get(inner) ?? "nothing"}, this Symphony has ${Object.hasOwn(expected, inner) ? expected[inner] : "no such function"}`);
+        throw new SymphonyError(
+          "gate/world",
+          `Cannot admit the component: it exports ${name}.${inner} as ${functions.get(inner) ?? "nothing"}, this Symphony has ${Object.hasOwn(expected, inner) ? expected[inner] : "no such function"}`,
+        );
   }
   if (kinds.length !== 1)
     throw new SymphonyError(

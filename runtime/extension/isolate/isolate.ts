@@ -5,7 +5,20 @@ import { SymphonyError } from "../../error.ts";
 import type { Child, ProcessPlatform } from "../../platform/platform.ts";
 import type { Entry } from "../../value.ts";
 import type { Prepared } from "../prepare/prepare.ts";
-import { type ErrorKind, FRAME, FrameCutter, FrameReader, FrameWriter, HOST_FUNCTIONS, type HostFunction, ONE_WAY, ONE_WAY_MAX, type Outcome, type Scalar, type StepError } from "./wire.ts";
+import {
+  type ErrorKind,
+  FRAME,
+  FrameCutter,
+  FrameReader,
+  FrameWriter,
+  HOST_FUNCTIONS,
+  type HostFunction,
+  ONE_WAY,
+  ONE_WAY_MAX,
+  type Outcome,
+  type Scalar,
+  type StepError,
+} from "./wire.ts";
 
 /** What a host call may rest on: the host's own record of the call being served, never what the child says. */
 export interface HostCalls {
@@ -226,7 +239,12 @@ export class Isolate {
     if (performance.now() - head.startedAt < WEIGH_MS) return;
     const now = this.#platform.residentBytes(this.pid);
     if (now === undefined || this.#idleBytes === undefined || now - this.#idleBytes <= this.#bytesMax) return;
-    this.#lose(new SymphonyError("step/memory", `Cannot go on with this call: its process took ${Math.round((now - this.#idleBytes) / 1048576)} MiB, at most ${this.#bytesMax / 1048576} MiB are allowed`));
+    this.#lose(
+      new SymphonyError(
+        "step/memory",
+        `Cannot go on with this call: its process took ${Math.round((now - this.#idleBytes) / 1048576)} MiB, at most ${this.#bytesMax / 1048576} MiB are allowed`,
+      ),
+    );
   }
 
   #abandon(sent: Sent): void {
@@ -262,7 +280,8 @@ export class Isolate {
       this.#start();
     } else if (type === FRAME.host && head && this.#loaded && !this.#answering) {
       const name = HOST_FUNCTIONS[reader.u8()];
-      if (name && ONE_WAY.has(name) && ++head.oneWay > ONE_WAY_MAX) throw new SymphonyError("isolate/protocol", `Cannot listen any longer: over ${ONE_WAY_MAX} lines and reports came in one call`);
+      if (name && ONE_WAY.has(name) && ++head.oneWay > ONE_WAY_MAX)
+        throw new SymphonyError("isolate/protocol", `Cannot listen any longer: over ${ONE_WAY_MAX} lines and reports came in one call`);
       if (!name) throw new SymphonyError("isolate/protocol", "Cannot understand the isolate: an unknown host function");
       void this.#answer(head, name, reader.scalars());
     } else if (type === FRAME.result && head && this.#loaded && !this.#answering) this.#result(head, reader);
