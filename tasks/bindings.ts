@@ -1,9 +1,10 @@
-// Makes the TypeScript side of the contracts out of wit/: types for the host, and the table of interfaces that the gate
-// compares components with. `--check` only says whether what is committed is current.
+// Makes what is generated and committed: out of wit/ the TypeScript types and the table of interfaces that the gate compares
+// components with; out of the melody's schema the JSON Schema for editors. `--check` only says whether what is committed is current.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { $init as initBindgen, generateTypes } from "@bytecodealliance/jco-transpile/component";
 import { walkComponent } from "../runtime/extension/gate/component.ts";
+import { melodyJsonSchema } from "../runtime/workflow/melody.ts";
 import { wasmTools } from "./wasm-tools.ts";
 import { witSource, worldOf } from "./wit.ts";
 
@@ -32,6 +33,7 @@ export async function generateBindings(): Promise<Map<string, string>> {
     "wit/bindings/contracts.ts",
     `// Generated from wit/ by \`npm run bindings\`; never edited. Every interface that a component may import or export, with\n// the types of its functions as the gate spells them.\nimport type { Contracts } from "../../runtime/extension/gate/gate.ts";\n\nexport const CONTRACTS: Contracts = ${table};\n`,
   );
+  files.set("docs/melody-1.schema.json", `${JSON.stringify(melodyJsonSchema(), null, 2)}\n`);
   return files;
 }
 
