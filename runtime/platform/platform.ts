@@ -61,6 +61,11 @@ export interface ProcessPlatform extends Platform {
   listFolder(path: string): Promise<string[]>;
   /** Starts the isolate's program, or the program that prepares components. `onData` chunks are no messages. */
   spawn(program: "isolate" | "prepare", onData: (chunk: Uint8Array) => void): Child;
+  /**
+   * What the engine's optimiser takes for a component whose code is large, such as an interpreter's; it counts into the
+   * component's memory limit.
+   */
+  readonly optimiserMiB: number;
   /** What closes the isolates in besides their own process: "bubblewrap", "deno permissions", or "nothing more". */
   readonly confinement: string;
   /** Resident bytes of a process and what it started, or undefined where that can't be read. */

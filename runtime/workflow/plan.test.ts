@@ -1,6 +1,7 @@
 // Hostile and mistaken melodies: every fault is found, together, at its place; nothing crashes or hangs.
 import { describe, expect, test } from "bun:test";
 import { type Catalogue, type Manifest, parseManifest, planMelody, readMelody } from "../mod.ts";
+import { melodySchema, plainEdges } from "./melody.ts";
 
 const UPPER = parseManifest(
   `id = "upper"
@@ -347,4 +348,25 @@ test("random bytes in place of parts never throw", () => {
       round % 2 ? good.slice(0, at) + parts[random(parts.length)] + good.slice(at + random(12)) : good.slice(0, at) + String.fromCharCode(random(0x300)) + good.slice(at + 1);
     expect(Array.isArray(faultsOf(file))).toBe(true);
   }
+});
+
+test("the quick look at edges takes only what the schema takes, as it stands", () => {
+  const parts: unknown[] = ["a.b", "a", "a.b.c", "", "inputs.x", 5, null, "a b", "ä.b", "a".repeat(300), "data", "conditional", "value > 1", "x".repeat(2001), {}, undefined];
+  const keys = ["from", "to", "kind", "when", "extra", "from"];
+  let seed = 3;
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return (seed >>> 8) % below;
+  };
+  let plain = 0;
+  for (let round = 0; round < 20_000; round++) {
+    const edge: Record<string, unknown> = round % 3 ? { from: "a.b", to: "c.d" } : {};
+    for (let i = random(3); i > 0; i--) edge[keys[random(keys.length)] as string] = parts[random(parts.length)];
+    const file = { symphony: 1, id: "m", nodes: [], edges: [edge] };
+    const quick = plainEdges(file);
+    if (!quick) continue;
+    plain++;
+    expect(melodySchema.parse(file).edges).toEqual(quick);
+  }
+  expect(plain).toBeGreaterThan(2000);
 });

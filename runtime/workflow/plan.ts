@@ -43,13 +43,22 @@ export interface RetryPlan {
   maxDelayMs: number;
 }
 
+/** An input port of a node. */
+export interface InputPort {
+  name: string;
+  type: PortType;
+  required: boolean;
+  /** Whether an edge feeds it. */
+  fed: boolean;
+}
+
 export interface PlanNode {
   id: string;
   /** For people. */
   title: string;
   work: Work;
   /** Ports that can carry values, by slot. */
-  inputs: { name: string; type: PortType; required: boolean }[];
+  inputs: InputPort[];
   outputs: { name: string; type: PortType; required: boolean }[];
   /** Values for ports that no edge feeds, by input slot. */
   constants: (Value | undefined)[];
@@ -145,8 +154,6 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   const entries: { edge: number; input: number; node: number; port: string }[] = [];
   const exits: { edge: number; node: number; port: string; output: number }[] = [];
   const touched = new Uint8Array(nodes.length);
-  /** For each node, the ports that an edge feeds, with their slots. */
-  const fed: (Map<string, number> | undefined)[] = new Array(nodes.length);
 
   // ends first: which nodes they are
   for (let e = 0; e < edges.length; e++) {
@@ -181,7 +188,7 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
     if (target !== undefined && target >= 0) touched[target] = 1;
     if (source === undefined || target === undefined) {
       // what can't be told apart is still fed, so that no second fault follows from the first
-      if (target !== undefined && target >= 0) void openPort(nodes, fed, target, toName, undefined);
+      if (target !== undefined && target >= 0) markFed(nodes[target] as PlanNode, toName);
       continue;
     }
     let input = -1;
@@ -189,15 +196,16 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
       const at = inputAt.get(fromName);
       if (at === undefined) {
         fault(`${edgePath(e)}.from`, `the melody has no input ${JSON.stringify(fromName)}${near(fromName, inputAt.keys())}`);
-        if (target >= 0) void openPort(nodes, fed, target, toName, undefined);
+        if (target >= 0) markFed(nodes[target] as PlanNode, toName);
         continue;
       }
       input = at;
     }
     if (target >= 0 && (nodes[target] as PlanNode).work.does === "merge" && !orders) {
       // made here, so that they stand in the order of the edges in the file
-      if (fed[target]?.has(toName)) fault(`${edgePath(e)}.to`, `the port ${toId}.${toName} is fed twice; give each edge into a merge a port of its own`);
-      openPort(nodes, fed, target, toName, undefined);
+      const into = nodes[target] as PlanNode;
+      if (slotOf(into, toName) >= 0) fault(`${edgePath(e)}.to`, `the port ${toId}.${toName} is fed twice; give each edge into a merge a port of its own`);
+      openPort(into, toName, undefined);
     }
     let output = -1;
     if (target === -1) {
@@ -234,13 +242,15 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   const feed = (edge: number, sourceId: string, source: { name: string; type: PortType }, target: number, port: string): number => {
     const node = nodes[target] as PlanNode;
     const { type } = source;
-    if (node.work.does !== "merge" && fed[target]?.has(port)) fault(`${edgePath(edge)}.to`, `the port ${node.id}.${port} is fed twice; join the sources with a merge node first`);
-    const slot = openPort(nodes, fed, target, port, type);
+    const slot = openPort(node, port, type);
     if (slot < 0) {
       if (!node.unknown) fault(`${edgePath(edge)}.to`, `${node.id} has no input port ${JSON.stringify(port)}${others(port, node.inputs, near)}`);
       return -1;
     }
-    const wanted = (node.inputs[slot] as PlanNode["inputs"][number]).type;
+    const into = node.inputs[slot] as InputPort;
+    if (into.fed && node.work.does !== "merge") fault(`${edgePath(edge)}.to`, `the port ${node.id}.${port} is fed twice; join the sources with a merge node first`);
+    into.fed = true;
+    const wanted = into.type;
     if (!typesFit(type, wanted))
       fault(
         edgePath(edge),
@@ -274,7 +284,7 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
       if (!fromPort[g]) continue;
       const slot = sourceOf(node, fromPort[g] as string, e);
       if (slot < 0) {
-        void openPort(nodes, fed, to[g] as number, toPort[g] as string, undefined);
+        markFed(nodes[to[g] as number] as PlanNode, toPort[g] as string);
         continue;
       }
       fromSlot[g] = slot;
@@ -300,10 +310,9 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
   fallbacks(nodes, indexOf, graph, touched, (index, message) => fault(`${nodePath(index)}.onFailure.fallback`, message), suspects);
   for (const [index, node] of nodes.entries()) {
     if (!touched[index] && !node.isFallback && nodes.length > 1) fault(nodePath(index), `${node.id} is an orphan: no edge touches it; connect it or take it out`);
-    const ports = fed[index];
     for (const [slot, port] of node.inputs.entries()) {
       if (node.isFallback) continue;
-      if (ports?.has(port.name)) {
+      if (port.fed) {
         if (node.constants[slot] !== undefined && (melody.nodes[index] as MelodyNode).inputs?.[port.name] !== undefined)
           fault(`${nodePath(index)}.inputs.${port.name}`, `the port ${node.id}.${port.name} has a value here and an edge; leave out one`);
       } else if (port.required && node.constants[slot] === undefined)
@@ -319,28 +328,38 @@ function planBody(melody: MelodyBody, base: string, context: Context, inherited:
 }
 
 /** The slot of the port that an edge feeds, made on the spot where a control node takes any name; -1 for none. */
-function openPort(nodes: readonly PlanNode[], fed: (Map<string, number> | undefined)[], index: number, name: string, type: PortType | undefined): number {
-  const node = nodes[index] as PlanNode;
-  let known = fed[index];
-  if (!known) {
-    known = new Map();
-    fed[index] = known;
-  }
-  const { does } = node.work;
-  let slot = known.get(name) ?? -1;
-  // a merge's ports are made by its edges: one that isn't fed isn't there
-  if (slot < 0 && does !== "merge")
-    for (let i = 0; i < node.inputs.length; i++)
-      if ((node.inputs[i] as { name: string }).name === name) {
-        slot = i;
-        break;
-      }
+function openPort(node: PlanNode, name: string, type: PortType | undefined): number {
+  const { inputs, work } = node;
+  const { does } = work;
+  let slot = slotOf(node, name);
   if (slot < 0 && (does === "merge" || (does === "branch" && CONDITION_VARIABLE.test(name)))) {
-    slot = node.inputs.push({ name, type: type ?? ANY, required: false }) - 1;
+    slot = inputs.push({ name, type: type ?? ANY, required: false, fed: false }) - 1;
     node.constants.push(undefined);
-  } else if (slot >= 0 && type && does !== "call" && does !== "map" && does !== "melody") (node.inputs[slot] as { type: PortType }).type = type;
-  known.set(name, slot);
+    slots.get(inputs)?.set(name, slot);
+  } else if (slot >= 0 && type && does !== "call" && does !== "map" && does !== "melody") (inputs[slot] as InputPort).type = type;
   return slot;
+}
+
+function markFed(node: PlanNode, name: string): void {
+  const port = node.inputs[openPort(node, name, undefined)];
+  if (port) port.fed = true;
+}
+
+/** Beside nodes with many ports, so that finding one doesn't take longer with each. */
+const slots = new WeakMap<InputPort[], Map<string, number>>();
+const MANY = 16;
+
+function slotOf({ inputs }: PlanNode, name: string): number {
+  if (inputs.length < MANY) {
+    for (let i = 0; i < inputs.length; i++) if ((inputs[i] as InputPort).name === name) return i;
+    return -1;
+  }
+  let known = slots.get(inputs);
+  if (!known) {
+    known = new Map(inputs.map((port, slot) => [port.name, slot]));
+    slots.set(inputs, known);
+  }
+  return known.get(name) ?? -1;
 }
 
 /** Names like the mistyped one, or all there are. */
@@ -356,17 +375,24 @@ const VALUE_OUTPUTS = ["value", "outputs"];
 function mergeType(node: PlanNode, fault: (message: string) => void): void {
   if (node.work.does !== "merge") return;
   const output = node.outputs[0] as PlanNode["outputs"][number];
-  if (node.work.mode === "object") output.type = { item: "json", list: false };
-  else {
-    const items = new Set(node.inputs.map(({ type }) => type.item));
-    const item = items.size === 1 ? ([...items][0] as PortType["item"]) : "any";
-    const lists = node.inputs.filter(({ type }) => type.list).length;
-    if (node.work.mode === "first" && lists > 0 && lists < node.inputs.length)
-      fault(
-        `${node.id} merges single values and lists (${node.inputs.map(({ name, type }) => `${name}: ${spellPortType(type)}`).join(", ")}); the first of them would be now one, now the other`,
-      );
-    output.type = { item, list: node.work.mode === "list" || lists > 0 };
+  const { mode } = node.work;
+  if (mode === "object") {
+    output.type = { item: "json", list: false };
+    return;
   }
+  const { inputs } = node;
+  let item: PortType["item"] | undefined;
+  let lists = 0;
+  for (let i = 0; i < inputs.length; i++) {
+    const { type } = inputs[i] as InputPort;
+    item = i === 0 || item === type.item ? type.item : "any";
+    if (type.list) lists++;
+  }
+  if (mode === "first" && lists > 0 && lists < inputs.length)
+    fault(
+      `${node.id} merges single values and lists (${inputs.map(({ name, type }) => `${name}: ${spellPortType(type)}`).join(", ")}); the first of them would be now one, now the other`,
+    );
+  output.type = { item: item ?? "any", list: mode === "list" || lists > 0 };
 }
 
 function melodyPorts(melody: MelodyBody, kind: "inputs" | "outputs", fault: (path: string, message: string) => void): MelodyPort[] {
@@ -381,8 +407,7 @@ function melodyPorts(melody: MelodyBody, kind: "inputs" | "outputs", fault: (pat
     const preset = "default" in spec ? spec.default : undefined;
     const value = preset === undefined ? undefined : valueFromJson(preset, type);
     if (value && holdsArtifact(value)) fault(`${kind}.${name}.default`, "an artifact can't be written into a melody; leave out the default, a person gives it");
-    if (preset !== undefined && !value)
-      fault(`${kind}.${name}.default`, `${spellValue(preset)} is not of type ${spec.type}; expected ${spellJsonForm(type)}`);
+    if (preset !== undefined && !value) fault(`${kind}.${name}.default`, `${spellValue(preset)} is not of type ${spec.type}; expected ${spellJsonForm(type)}`);
     const required = kind === "inputs" ? ((spec as { required?: boolean }).required ?? preset === undefined) && preset === undefined : !(spec as { optional?: boolean }).optional;
     out.push({ name, type, required, default: preset, description: spec.description ?? "" });
   }
@@ -424,7 +449,7 @@ function planNode(file: MelodyNode, path: () => string, context: Context, inheri
     if (manifest) {
       node.work = { does: "call", manifest, settings: planSettings(file.settings ?? {}, manifest, fault) };
       for (const { name, type, required, default: preset } of manifest.inputs.values()) {
-        node.inputs.push({ name, type, required });
+        node.inputs.push({ name, type, required, fed: false });
         node.constants.push(preset);
       }
       for (const { name, type, required } of manifest.outputs.values()) node.outputs.push({ name, type, required });
@@ -505,7 +530,7 @@ type ControlFile = Extract<MelodyNode, { kind: "control" }>;
 function planControl(file: ControlFile, node: PlanNode, path: () => string, context: Context, inherited: "stop" | "continue"): void {
   const fault = (at: string, message: string): void => void context.faults.push({ path: `${path()}.${at}`, message });
   const input = (name: string, type: PortType, required: boolean): void => {
-    node.inputs.push({ name, type, required });
+    node.inputs.push({ name, type, required, fed: false });
     node.constants.push(undefined);
   };
   switch (file.control) {

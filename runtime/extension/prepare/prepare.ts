@@ -30,6 +30,9 @@ export const ENTRY = {
   instrument: { interfaceName: "symphony:instrument/inference@0.1.0", functionName: "invoke" },
 } as const;
 
+/** A component above this has code that an engine's optimiser notices. */
+const LARGE_BYTES = 512 * 1024;
+
 export interface PreparerOptions {
   platform: ProcessPlatform;
   cache: Storage;
@@ -58,7 +61,8 @@ export function createPreparer({ platform, cache, deadlineMs = 20_000 }: Prepare
   }
 
   return {
-    async prepare(component, { memoryMiB }) {
+    async prepare(component, limits) {
+      const memoryMiB = Math.max(1, limits.memoryMiB - (component.length > LARGE_BYTES ? platform.optimiserMiB : 0));
       const key = await hashOf(platform, new TextEncoder().encode(`${TOOLS}, ${memoryMiB} MiB\n`), component);
       let made = underWay.get(key);
       if (!made) {
