@@ -32,14 +32,20 @@ const RULES: { who: RegExp; never: RegExp; but?: RegExp; why: string }[] = [
   { who: /^cli\//, never: /^pit\//, but: /^pit\/mod\.ts$/, why: "commands take the Pit by its door" },
   { who: /./, never: /^symphony\.ts$/, why: "nobody imports the command line" },
   { who: /^pit\//, never: /^node:/, why: "the Pit runs in a tab too" },
-  { who: /^runtime\/(?!platform\/|transport\/|extension\/(isolate|prepare)\/(main|program)\.ts)/, never: /^node:/, why: "node: stands in platform/, transport/ and the entries of child processes" },
+  {
+    who: /^runtime\/(?!platform\/|transport\/|extension\/(isolate|prepare)\/(main|program)\.ts)/,
+    never: /^node:/,
+    why: "node: stands in platform/, transport/ and the entries of child processes",
+  },
   { who: /^runtime\/platform\/browser\.ts/, never: /^node:/, why: "a tab has no node:" },
   { who: /^runtime\/(workflow|value|near|schema|order|error)/, never: /^runtime\/(platform|transport)\//, why: "pure" },
 ];
 
 for (const { who, never, but, why } of RULES)
   test(`${who.source} doesn't import ${never.source}: ${why}`, () => {
-    const wrong = files.filter((file) => who.test(file)).flatMap((file) => (graph.get(file) ?? []).filter((name) => never.test(name) && !but?.test(name)).map((name) => `${file} -> ${name}`));
+    const wrong = files
+      .filter((file) => who.test(file))
+      .flatMap((file) => (graph.get(file) ?? []).filter((name) => never.test(name) && !but?.test(name)).map((name) => `${file} -> ${name}`));
     expect(wrong).toEqual([]);
   });
 

@@ -21,7 +21,22 @@ export async function exercise(component: Uint8Array, melody: string): Promise<o
   const events: string[] = [];
   const log = createEventLog((event) => events.push(`${event.n} ${event.event}${"node" in event ? ` ${event.node}` : ""}`));
   const tracker = createDagTracker({ log, confinement: "tab", invoke: () => new Map(), ask: async () => ({ approved: true, reason: "" }) });
-  const result = await tracker.start(plan, new Map([["list", { tag: "items", val: [{ tag: "number", val: 1 }, { tag: "number", val: 20 }] }]]), { run: "tab" }).ended;
+  const result = await tracker.start(
+    plan,
+    new Map([
+      [
+        "list",
+        {
+          tag: "items",
+          val: [
+            { tag: "number", val: 1 },
+            { tag: "number", val: 20 },
+          ],
+        },
+      ],
+    ]),
+    { run: "tab" },
+  ).ended;
   return {
     gated: { id: stored.id, size: stored.size, kind: gated.kind, imports: gated.imports },
     same: (await store.get(stored.id)).length === gated.bytes.length,

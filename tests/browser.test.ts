@@ -97,7 +97,17 @@ await fetch("/answer", { method: "POST", body: JSON.stringify(answer) });
         });
         server.listen(0, "127.0.0.1", () => {
           const { port } = server.address() as AddressInfo;
-          const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync", `--user-data-dir=${profile}`];
+          const flags = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-quic",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            `--user-data-dir=${profile}`,
+          ];
           browser = spawn(chromium as string, [...flags, `http://127.0.0.1:${port}/`], { stdio: "ignore" });
           browser.on("exit", (code) => reject(new Error(`Chromium ended with ${code}`)));
         });

@@ -1,9 +1,7 @@
 // `bun:test` for Deno: the few functions that our tests use, over Deno's own runner and the same matchers.
 import { expect } from "expect";
 
-interface DenoTest {
-  (options: { name: string; ignore?: boolean; sanitizeOps: boolean; sanitizeResources: boolean; sanitizeExit: boolean; fn: () => unknown }): void;
-}
+type DenoTest = (options: { name: string; ignore?: boolean; sanitizeOps: boolean; sanitizeResources: boolean; sanitizeExit: boolean; fn: () => unknown }) => void;
 const { test: register } = (globalThis as unknown as { Deno: { test: DenoTest } }).Deno;
 
 const scope: string[] = [];
