@@ -26,7 +26,7 @@ install() {
   command -v npm >/dev/null 2>&1 || { echo "symphony: npm is missing; install Node 20 or newer" >&2; exit 3; }
   echo "symphony: installing packages ($what), once" >&2
   # not `npm ci`: it refuses a lock file without the optional packages of platforms that a registry doesn't carry
-  npm install --no-save --no-audit --no-fund --loglevel=error $1 >&2
+  npm install --no-save --no-audit --no-fund --no-update-notifier --loglevel=error $1 >&2
 }
 if [ "$what" = dev ]; then
   if ! current dev; then install ""; touch node_modules/.symphony-dev node_modules/.symphony-run; fi
