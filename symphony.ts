@@ -38,13 +38,14 @@ async function main(args: string[]): Promise<number> {
 
 async function report(cause: unknown): Promise<number> {
   const { CODES, SymphonyError } = await import("./runtime/mod.ts");
+  const { withoutControls } = await import("./cli/print.ts");
   if (!(cause instanceof SymphonyError)) {
     console.error(
       `symphony failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\nThis is a fault of Symphony's own; please report it with what you did.`,
     );
     return 70;
   }
-  console.error(`${cause.code}: ${cause.message}`);
+  console.error(withoutControls(`${cause.code}: ${cause.message}`));
   return CODES[cause.code].exit;
 }
 

@@ -61,6 +61,16 @@ export async function awaitedBatches(count: number, size: number, work: () => Pr
   return samples;
 }
 
+/** Makes `count` calls, `many` at once: as one ends, the next goes out. */
+export async function keepInFlight(count: number, many: number, call: () => Promise<void>): Promise<void> {
+  let left = count;
+  await Promise.all(
+    Array.from({ length: many }, async () => {
+      while (left-- > 0) await call();
+    }),
+  );
+}
+
 /** The value below which `part` of the samples lie (nearest rank). */
 export function percentile(samples: readonly number[], part: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
@@ -124,7 +134,9 @@ function print(title: string, note: string, rows: string[][]): void {
   const table = [["", "p50", "p99", "samples", "p50 beside"], ...rows];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => (row[1]?.startsWith("failed") && column === 1 ? 0 : (row[column]?.length ?? 0)))));
   for (const [what, p50, p99, count, beside] of table as [string, string, string, string, string][])
-    console.log(`  ${what.padEnd(widths[0] as number)}  ${p50.padStart(widths[1] as number)}  ${p99.padStart(widths[2] as number)}  ${count.padStart(widths[3] as number)}  ${beside}`.trimEnd());
+    console.log(
+      `  ${what.padEnd(widths[0] as number)}  ${p50.padStart(widths[1] as number)}  ${p99.padStart(widths[2] as number)}  ${count.padStart(widths[3] as number)}  ${beside}`.trimEnd(),
+    );
 }
 
 function inUnit(ms: number, unit: Unit): string {

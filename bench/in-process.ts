@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gate } from "../runtime/extension/gate/gate.ts";
 import { FUEL_EXPORT } from "../runtime/extension/gate/module.ts";
+import { ENTRY } from "../runtime/extension/prepare/prepare.ts";
 import type { Entry } from "../runtime/value.ts";
 
 /** A component as a function. Each call of a metered one gets its fuel anew, as in an isolate. */
@@ -20,7 +21,6 @@ type Glue = (
   instantiateCore: (module: WebAssembly.Module, imports: WebAssembly.Imports) => WebAssembly.Instance,
 ) => Record<string, Record<string, Process>>;
 
-const TRANSFORM = "symphony:operator/transform@0.1.0";
 const FUEL = 20_000_000_000n;
 const MEMORY_MIB = 128;
 
@@ -52,8 +52,8 @@ export async function transpiled(component: Uint8Array, { metered }: { metered: 
           return instance;
         },
       );
-      const call = root[TRANSFORM]?.["process"];
-      if (!call) throw new TypeError(`the component has no ${TRANSFORM}.process`);
+      const call = Object.values(ENTRY).flatMap(({ interfaceName, functionName }) => root[interfaceName]?.[functionName] ?? [])[0];
+      if (!call) throw new TypeError("the component has nothing that a melody calls");
       if (!metered) return call;
       return (inputs, settings) => {
         for (const fuel of fuels) fuel.value = FUEL;

@@ -1,9 +1,10 @@
 // `symphony artifacts`: what runs have stored.
 import { writeFileSync } from "node:fs";
+import { stdout } from "node:process";
 import { SymphonyError } from "../runtime/mod.ts";
 import { readArgs, text, usage } from "./args.ts";
 import { help } from "./help.ts";
-import { spellBytes, write } from "./print.ts";
+import { spellBytes, withoutControls, write } from "./print.ts";
 import { openBackstage } from "./stage.ts";
 
 export async function artifacts(args: string[]): Promise<number> {
@@ -35,7 +36,8 @@ export async function artifacts(args: string[]): Promise<number> {
   }
   write(2, `${found.id}  ${spellBytes(found.size)}  ${found.mediaType}\n`);
   try {
-    const shown = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const shown = stdout.isTTY ? withoutControls(text) : text;
     write(1, shown.endsWith("\n") ? shown : `${shown}\n`);
   } catch {
     write(2, `It is not text; \`symphony artifacts get ${found.id.slice(0, 12)} --out FILE\` writes it to a file.\n`);

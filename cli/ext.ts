@@ -2,7 +2,7 @@
 import { type PortSpec, spellPortType, valueToJson } from "../runtime/mod.ts";
 import { readArgs, usage } from "./args.ts";
 import { help } from "./help.ts";
-import { write } from "./print.ts";
+import { withoutControls, write } from "./print.ts";
 import { openBackstage } from "./stage.ts";
 
 export async function ext(args: string[]): Promise<number> {
@@ -27,16 +27,21 @@ export async function ext(args: string[]): Promise<number> {
       continue;
     }
     const port = ({ name, type, required }: PortSpec): string => `${name}${required ? "" : "?"}: ${spellPortType(type)}`;
-    write(1, `${id} ${version}  ${kind}  ${title}\n  ${description}\n`);
+    write(1, withoutControls(`${id} ${version}  ${kind}  ${title}\n  ${description}\n`));
     write(1, `  in  ${[...manifest.inputs.values()].map(port).join(", ") || "nothing"}\n  out ${[...manifest.outputs.values()].map(port).join(", ")}\n`);
     if (manifest.settings.size)
-      write(1, `  set ${[...manifest.settings.values()].map((spec) => `${port(spec)}${spec.default ? ` = ${JSON.stringify(valueToJson(spec.default))}` : ""}`).join(", ")}\n`);
+      write(
+        1,
+        withoutControls(
+          `  set ${[...manifest.settings.values()].map((spec) => `${port(spec)}${spec.default ? ` = ${JSON.stringify(valueToJson(spec.default))}` : ""}`).join(", ")}\n`,
+        ),
+      );
     write(
       1,
       `  may ${[capabilities.files ? "read granted folders" : "", capabilities.artifacts === "none" ? "" : `${capabilities.artifacts} artifacts`].filter(Boolean).join(", ") || "compute, and nothing else"}; at most ${limits.memoryMiB} MiB, ${limits.timeMs} ms a call\n\n`,
     );
   }
-  for (const fault of catalogue.faults) write(2, `${fault.message}\n`);
+  for (const fault of catalogue.faults) write(2, `${withoutControls(fault.message)}\n`);
   if (!values["json"]) write(2, `Isolation: a process for each component, closed in by ${platform.confinement}.\n`);
   return catalogue.faults.length ? 2 : 0;
 }

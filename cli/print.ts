@@ -17,6 +17,16 @@ export function write(fd: 1 | 2, text: string | Uint8Array): void {
   }
 }
 
+/** Control characters but tab and line feed, and those that turn the direction of writing. */
+const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/** A text from elsewhere as a person may see it: what would steer the terminal stands as its number. */
+export function withoutControls(text: string): string {
+  return text
+    .replaceAll("\r\n", "\n")
+    .replace(CONTROLS, (character) => (character === "\n" || character === "\t" ? character : `\\u{${(character.codePointAt(0) as number).toString(16)}}`));
+}
+
 const colours = { dim: 2, red: 31, green: 32, yellow: 33, blue: 34 } as const;
 
 export type Paint = (colour: keyof typeof colours, text: string) => string;

@@ -1,7 +1,7 @@
 // Shows a run while it goes: a live tree on a terminal, plain lines elsewhere. Reads events only.
 import { stderr } from "node:process";
 import type { EventLog, Plan, RunEvent } from "../runtime/mod.ts";
-import { type Paint, painter, spellMs, write } from "./print.ts";
+import { type Paint, painter, spellMs, withoutControls, write } from "./print.ts";
 
 interface Row {
   id: string;
@@ -35,7 +35,7 @@ export function showProgress(plan: Plan, log: EventLog): { stop(): void; pause()
 function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row | undefined } {
   const rows: Row[] = [...plan.order].map((index) => {
     const { id, title } = plan.nodes[index] as Plan["nodes"][number];
-    return { id, title, state: "waiting", begun: 0, ms: 0, items: 0, itemsDone: 0, running: 0, note: "" };
+    return { id, title: withoutControls(title), state: "waiting", begun: 0, ms: 0, items: 0, itemsDone: 0, running: 0, note: "" };
   });
   const byId = new Map(rows.map((row) => [row.id, row]));
   const itemEnds = new Map<string, number>();
@@ -83,7 +83,7 @@ function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row |
           break;
         case "node.failed":
           row.state = "failed";
-          row.note = event.message;
+          row.note = `${event.detail ?? event.code}: ${event.message}`;
           break;
         case "node.retrying":
           row.state = "retrying";
@@ -115,7 +115,7 @@ function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row |
 function details(row: Row): string {
   const time = row.state === "done" ? spellMs(row.ms) : row.state === "running" ? spellMs(performance.now() - row.begun) : "";
   const items = row.items > 0 ? `${row.itemsDone}/${row.items}` : "";
-  return [items, time, row.note].filter((part) => part !== "").join("  ");
+  return [items, time, withoutControls(row.note)].filter((part) => part !== "").join("  ");
 }
 
 function showTree(plan: Plan, log: EventLog): { stop(): void; pause(): void; resume(): void } {
@@ -169,7 +169,7 @@ function showLines(plan: Plan, log: EventLog): { stop(): void; pause(): void; re
     const row = take(event);
     if (!row || event.event === "node.progress" || event.event === "node.started") return;
     if (event.event === "node.log" && event.level === "debug") return;
-    write(2, `${row.id}: ${event.event === "node.log" ? event.message : `${row.state}${details(row) ? `  ${details(row)}` : ""}`}\n`);
+    write(2, `${row.id}: ${event.event === "node.log" ? withoutControls(event.message) : `${row.state}${details(row) ? `  ${details(row)}` : ""}`}\n`);
   });
   const timer = setInterval(() => {
     for (const row of rows) if (row.state === "running" && row.items > 0) write(2, `${row.id}: running  ${details(row)}\n`);

@@ -4,12 +4,13 @@ import { join, resolve } from "node:path";
 import process, { stderr, stdin } from "node:process";
 import { createInterface } from "node:readline/promises";
 import { createDagTracker, createSlot, type RunResult, type StepTask, type TrackerPorts } from "../pit/mod.ts";
-import { CODES, type Grants, type RunEvent, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
+import { CODES, type Grants, type Plan, type RunEvent, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
+import { near } from "../runtime/near.ts";
 import { readArgs, text, texts, usage, whole } from "./args.ts";
 import { help } from "./help.ts";
 import { readInputs } from "./inputs.ts";
 import { soundMelody } from "./melody-file.ts";
-import { painter, spellBytes, spellMs, write } from "./print.ts";
+import { painter, spellBytes, spellMs, withoutControls, write } from "./print.ts";
 import { showProgress } from "./progress.ts";
 import { openStage, type Stage } from "./stage.ts";
 
@@ -29,8 +30,9 @@ export async function run(args: string[]): Promise<number> {
   const parallel = whole(values["parallel"], "parallel", "run", 1, 1000) ?? 16;
   const timeoutMs = whole(values["timeout"], "timeout", "run", 1, 604_800_000);
   await using stage = await openStage(values);
-  for (const fault of stage.catalogue.faults) write(2, `warning: ${fault.message}\n`);
+  for (const fault of stage.catalogue.faults) write(2, `warning: ${withoutControls(fault.message)}\n`);
   const plan = await soundMelody(file, stage.catalogue);
+  const approved = approvals(plan, texts(values["approve"]));
   if (timeoutMs !== undefined) plan.timeoutMs = Math.min(plan.timeoutMs ?? timeoutMs, timeoutMs);
   const { values: inputs, grants } = await readInputs(plan, texts(values["input"]), file, stage);
 
@@ -39,31 +41,69 @@ export async function run(args: string[]): Promise<number> {
   const begun = performance.now();
   if (json) stage.log.subscribe((event) => write(1, `${JSON.stringify(forPeople(event))}\n`));
   const progress = json || values["quiet"] ? undefined : showProgress(plan, stage.log);
-  const tracker = createSlot(createDagTracker(trackerPorts(stage, grants, texts(values["approve"]), json, progress))).part;
+  const tracker = createSlot(createDagTracker(trackerPorts(stage, grants, approved, json, progress))).part;
   const handle = tracker.start(plan, inputs, { run: id, parallel });
-  const onSignal = (): void => handle.cancel("a person stopped it");
-  const second = (): never => process.exit(130);
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  process.once("SIGINT", () => process.on("SIGINT", second));
+  const heed = heedSignals(() => handle.cancel("a person stopped it"));
   const result = await handle.ended;
   progress?.stop();
   stage.host.endRun(id);
   const out = text(values["out"]);
-  if (out && result.state === "completed") await copyOutputs(stage, result, resolve(out));
-  if (json) write(1, `${JSON.stringify(finalObject(result))}\n`);
-  else tell(stage, result, out, performance.now() - begun);
-  process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  try {
+    if (out && result.state === "completed") await copyOutputs(stage, result, resolve(out));
+  } finally {
+    // what can't be copied is still told, and kept
+    if (json) write(1, `${JSON.stringify(finalObject(result))}\n`);
+  }
+  if (!json) tell(result, out, performance.now() - begun);
+  heed.stop();
   return result.state === "completed" ? 0 : result.state === "cancelled" ? 130 : CODES[result.error?.code ?? "run/failed"].exit || 1;
 }
 
-function trackerPorts(stage: Stage, grants: Grants, approved: readonly string[], json: boolean, progress: { pause(): void; resume(): void } | undefined): TrackerPorts {
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** The first signal cancels; the second SIGINT ends at once, for who doesn't want to wait. */
+function heedSignals(cancel: () => void): { stop(): void } {
+  let seen = 0;
+  const onSignal = (signal: string): void => {
+    if (seen++ === 0) cancel();
+    else if (signal === "SIGINT") process.exit(130);
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return {
+    stop: () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
+}
+
+/** Approvals given in advance: `all`, or nodes by their path; in a map with the item's number, or without for all items. */
+function approvals(plan: Plan, given: readonly string[]): (path: string) => boolean {
+  const known = [...approveNodes(plan, "")];
+  const withoutItems = (path: string): string => path.replace(/\/\d+(?=\/)/g, "");
+  for (const name of given)
+    if (name !== "all" && !known.includes(withoutItems(name)))
+      throw usage(
+        `Cannot approve ${JSON.stringify(name)} in advance: the melody has no such node that waits for approval${near(name, known)}; ${known.length ? `it has ${known.join(", ")}` : "it has none"}`,
+        "run",
+      );
+  return (path) => given.includes("all") || given.includes(path) || given.includes(withoutItems(path));
+}
+
+function* approveNodes(body: Plan, prefix: string): Generator<string> {
+  for (const { id, work } of body.nodes) {
+    if (work.does === "approve") yield prefix + id;
+    else if (work.does === "map" || work.does === "melody") yield* approveNodes(work.body, `${prefix}${id}/`);
+  }
+}
+
+function trackerPorts(stage: Stage, grants: Grants, approved: (path: string) => boolean, json: boolean, progress: { pause(): void; resume(): void } | undefined): TrackerPorts {
   let asking: Promise<unknown> = Promise.resolve();
   return {
     log: stage.log,
     confinement: stage.platform.confinement,
     invoke: (task: StepTask) => stage.host.invoke(task, grants),
     async ask({ path, prompt, value, signal }) {
-      if (approved.includes("all") || approved.includes(path)) return { approved: true, reason: "approved on the command line" };
+      if (approved(path)) return { approved: true, reason: "approved on the command line" };
       if (json || !stdin.isTTY || !stderr.isTTY)
         throw new SymphonyError("approve/unattended", `${path} waits for approval and nobody can be asked here; say yes in advance with --approve ${path}`);
       // one question at a time
@@ -82,11 +122,13 @@ async function askPerson(
   progress: { pause(): void; resume(): void } | undefined,
 ): Promise<{ approved: boolean; reason: string }> {
   progress?.pause();
-  const shown = value === undefined ? "" : `\n${JSON.stringify(valueToJson(value), null, 2).slice(0, 2000)}\n`;
+  const shown = value === undefined ? "" : `\n${withoutControls(JSON.stringify(valueToJson(value), null, 2).slice(0, 2000))}\n`;
   const lines = createInterface({ input: stdin, output: stderr });
   lines.on("SIGINT", () => process.emit("SIGINT"));
   try {
-    const answer = (await lines.question(`\n${painter()("blue", "?")} ${path}${prompt ? `: ${prompt}` : ""}${shown}\n  Approve? [y/N, or N and a reason] `, { signal })).trim();
+    const answer = (
+      await lines.question(`\n${painter()("blue", "?")} ${path}${prompt ? `: ${withoutControls(prompt)}` : ""}${shown}\n  Approve? [y/N, or N and a reason] `, { signal })
+    ).trim();
     return { approved: /^y(es)?$/i.test(answer), reason: answer.replace(/^no?\b[,: ]*/i, "") };
   } finally {
     lines.close();
@@ -145,18 +187,21 @@ function endingOf(mediaType: string): string {
   return (Object.hasOwn(ENDINGS, plain) && ENDINGS[plain]) || "bin";
 }
 
-function tell(stage: Stage, result: RunResult, out: string | undefined, ms: number): void {
+function tell(result: RunResult, out: string | undefined, ms: number): void {
   const paint = painter();
   if (result.state === "completed") write(2, `${paint("green", "completed")} in ${spellMs(ms)}\n`);
-  else write(2, `${paint("red", result.state)} after ${spellMs(ms)}: ${result.error?.code}: ${result.error?.message}\n`);
+  else
+    write(
+      2,
+      `${paint("red", result.state)} after ${spellMs(ms)}: ${withoutControls([result.error?.code, result.error?.detail, result.error?.message].filter(Boolean).join(": "))}\n`,
+    );
   for (const [name, value] of result.outputs) {
     if (value.tag === "artifact") {
       const where = out ? join(out, `${name}.${endingOf(value.val.mediaType)}`) : `symphony artifacts show ${value.val.id.slice(0, 12)}`;
-      write(1, `${name}: ${value.val.mediaType}, ${spellBytes(value.val.size)}, ${result.state === "completed" ? where : value.val.id}\n`);
+      write(1, `${name}: ${withoutControls(value.val.mediaType)}, ${spellBytes(value.val.size)}, ${result.state === "completed" ? where : value.val.id}\n`);
     } else {
-      const shown = value.tag === "text" ? value.val : JSON.stringify(valueToJson(value));
+      const shown = withoutControls(value.tag === "text" ? value.val : JSON.stringify(valueToJson(value)));
       write(1, `${name}: ${shown.length > 2000 ? `${shown.slice(0, 2000)}... (${shown.length} characters; --json gives all)` : shown}\n`);
     }
   }
-  void stage;
 }

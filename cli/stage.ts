@@ -1,5 +1,5 @@
 // Wires platform, runtime and Pit for a command, and closes them in reverse order. Leaves out what the command does.
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { availableParallelism, homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { env } from "node:process";
@@ -15,6 +15,7 @@ import {
   type IsolatePool,
   type LoadedCatalogue,
   type ProcessPlatform,
+  SymphonyError,
 } from "../runtime/mod.ts";
 import { createFileStorage, createSystemPlatform, ensureFolder } from "../runtime/platform/system.ts";
 import { embedded } from "./embedded.ts";
@@ -35,6 +36,8 @@ export interface Stage extends Backstage {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
 function homeFolder(values: Parsed["values"]): string {
   return ensureFolder(resolve(text(values["home"]) ?? env["SYMPHONY_HOME"] ?? join(homedir(), ".symphony")));
 }
@@ -43,12 +46,11 @@ export async function openBackstage(values: Parsed["values"]): Promise<Backstage
   const root = join(import.meta.dirname, "..");
   const home = homeFolder(values);
   const platform = createSystemPlatform({ isolate: join(root, ".build/isolate/isolate.mjs"), prepare: join(root, ".build/prepare/prepare.mjs"), compiled: embedded !== undefined });
-  const folders = [...(embedded ? [] : [join(root, "extensions")]), ...texts(values["extensions"]).map((folder) => resolve(folder)), join(home, "extensions")];
-  const catalogue = await discoverExtensions(
-    platform,
-    folders.filter((folder) => existsSync(folder)),
-    embedded ? await embedded.extensions() : [],
-  );
+  const named = texts(values["extensions"]).map((folder) => resolve(folder));
+  const folders = [...(embedded ? [] : [join(root, "extensions")]), ...named, join(home, "extensions")];
+  const catalogue = await discoverExtensions(platform, folders, embedded ? await embedded.extensions() : []);
+  for (const folder of named)
+    if (!isFolder(folder)) catalogue.faults.push(new SymphonyError("cli/io", `Cannot look for extensions in ${JSON.stringify(folder)}: there is no such folder`));
   const artifacts = createSlot(createArtifactStore({ platform, storage: createFileStorage(join(home, "artifacts")) })).part;
   return { home, platform, catalogue, artifacts };
 }

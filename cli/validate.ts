@@ -3,7 +3,7 @@ import { melodyError, melodyJsonSchema } from "../runtime/mod.ts";
 import { readArgs, usage } from "./args.ts";
 import { help } from "./help.ts";
 import { readMelodyFile } from "./melody-file.ts";
-import { write } from "./print.ts";
+import { withoutControls, write } from "./print.ts";
 import { openBackstage } from "./stage.ts";
 
 export async function validate(args: string[]): Promise<number> {
@@ -15,7 +15,7 @@ export async function validate(args: string[]): Promise<number> {
   }
   if (positionals.length === 0) throw usage("Cannot validate: no melody is named", "validate");
   const { catalogue } = await openBackstage(values);
-  for (const fault of catalogue.faults) write(2, `warning: ${fault.message}\n`);
+  for (const fault of catalogue.faults) write(2, `warning: ${withoutControls(fault.message)}\n`);
   let sound = true;
   for (const file of positionals) {
     const { plan, faults } = await readMelodyFile(file, catalogue);
@@ -25,7 +25,7 @@ export async function validate(args: string[]): Promise<number> {
     else if (faults.length === 0) write(1, `${file}: sound, ${nodes} nodes, ${edges} edges\n`);
     else {
       const error = melodyError(JSON.stringify(file), faults);
-      write(2, `${error.code}: ${error.message}\n`);
+      write(2, withoutControls(`${error.code}: ${error.message}\n`));
     }
     if (faults.length > 0) sound = false;
   }

@@ -7,7 +7,7 @@ import { createPreparer } from "../runtime/extension/prepare/prepare.ts";
 import { parseManifest } from "../runtime/extension/manifest.ts";
 import { createFileStorage, createSystemPlatform } from "../runtime/platform/system.ts";
 import { buildExtension } from "./build-extension.ts";
-import { extensionFolders } from "./setup.ts";
+import { extensionFolders, shimWithoutWorker } from "./setup.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -32,7 +32,7 @@ export async function buildBinary(outfile: string): Promise<void> {
       bytecode: true,
       // a binary takes no orders from files that happen to lie where it is started
       compile: { outfile: unfinished, autoloadBunfig: false, autoloadDotenv: false, autoloadPackageJson: false, autoloadTsconfig: false },
-      plugins: [embedding(module), transpilerFiles],
+      plugins: [embedding(module), transpilerFiles, shimWithoutWorker],
       throw: false,
     });
     if (!success) throw new AggregateError(logs, "cannot compile the binary");

@@ -5,6 +5,16 @@ import { buildExtension } from "./build-extension.ts";
 
 const root = join(import.meta.dirname, "..");
 
+/** The transpiler is a component too; the shim of WASI for Node starts a worker for it that it doesn't need. */
+export const shimWithoutWorker: Bun.BunPlugin = {
+  name: "preview2-shim without its worker",
+  setup(build) {
+    build.onResolve({ filter: /^@bytecodealliance\/preview2-shim\/\w+$/ }, ({ path }) => ({
+      path: join(root, `node_modules/@bytecodealliance/preview2-shim/dist/browser/${path.slice(path.lastIndexOf("/") + 1)}.js`),
+    }));
+  },
+};
+
 /** Bundles the isolate's and the preparer's programs, so that a sandbox needs to see one folder and nothing else. */
 export async function bundlePrograms(): Promise<void> {
   for (const name of ["isolate", "prepare"]) {
@@ -14,6 +24,7 @@ export async function bundlePrograms(): Promise<void> {
       naming: `${name}.mjs`,
       target: "node",
       minify: { whitespace: true, syntax: true },
+      plugins: [shimWithoutWorker],
     });
     if (!success) throw new AggregateError(logs, `cannot bundle ${name}`);
   }

@@ -142,7 +142,14 @@ const LANGUAGES: readonly Language[] = [
     subjects: ["The harbour master", "An old sailor", "The keeper of the lighthouse", "Every captain", "The town council", "A young engineer"],
     verbs: ["has written down", "could not find", "will repair", "remembers", "often speaks about", "was looking for"],
     objects: ["the broken crane", "a map of the coast", "the winter timetable", "the letters from the north", "an engine that was made by hand", "the price of salt"],
-    ends: ["before the ships arrive", "because the storm came early", "with the help of his neighbours", "and nobody asked why", "when the tide is low", "in the year of the flood"],
+    ends: [
+      "before the ships arrive",
+      "because the storm came early",
+      "with the help of his neighbours",
+      "and nobody asked why",
+      "when the tide is low",
+      "in the year of the flood",
+    ],
   },
   {
     ending: "txt",
@@ -200,7 +207,8 @@ const KINDS: readonly Kind[] = [
     (random) =>
       repeated(
         random,
-        (a, b, n) => `/** Counts each ${a} of a ${b}. */\nexport function ${a}Of${b}${n}(${b}: readonly number[]): number {\n  return ${b}.reduce((sum, ${a}) => sum + ${a} * ${n}, 0);\n}\n`,
+        (a, b, n) =>
+          `/** Counts each ${a} of a ${b}. */\nexport function ${a}Of${b}${n}(${b}: readonly number[]): number {\n  return ${b}.reduce((sum, ${a}) => sum + ${a} * ${n}, 0);\n}\n`,
       ),
   ],
   [
@@ -222,8 +230,16 @@ const KINDS: readonly Kind[] = [
           `/* Counts each ${a} of a ${b}. */\nint ${a}_of_${b}_${n}(const int *${b}, size_t count) {\n  int sum = 0;\n  for (size_t i = 0; i < count; i++) sum += ${b}[i] * ${n};\n  return sum;\n}\n\n`,
       ),
   ],
-  ["csv", (random) => `${["id", ...WORDS.slice(0, 4)].join(",")}\n${Array.from({ length: random(60) }, (_, i) => [i, ...WORDS.slice(0, 4).map(() => random(1000))].join(",")).join("\n")}\n`],
-  ["json", (random) => `${JSON.stringify(Object.fromEntries(WORDS.slice(0, 1 + random(WORDS.length)).map((word) => [word, Array.from({ length: random(9) }, () => random(1e6))])), null, 2)}\n`],
+  [
+    "csv",
+    (random) =>
+      `${["id", ...WORDS.slice(0, 4)].join(",")}\n${Array.from({ length: random(60) }, (_, i) => [i, ...WORDS.slice(0, 4).map(() => random(1000))].join(",")).join("\n")}\n`,
+  ],
+  [
+    "json",
+    (random) =>
+      `${JSON.stringify(Object.fromEntries(WORDS.slice(0, 1 + random(WORDS.length)).map((word) => [word, Array.from({ length: random(9) }, () => random(1e6))])), null, 2)}\n`,
+  ],
 ];
 
 function repeated(random: Random, one: (a: string, b: string, n: number) => string): string {

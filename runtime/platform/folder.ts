@@ -82,6 +82,8 @@ export function createFolder(root: string): Folder {
             const { name } = entry;
             // the contract: names that are not UTF-8 are left out; decoded they don't stand for anything
             if (name.includes("\ufffd") && !(await lstat(`${place}/${name}`).catch(() => undefined))) continue;
+            // a path can't hold it (see names), so nobody could read it
+            if (name.includes("\\")) continue;
             const kind = entry.isSymbolicLink() ? "link" : entry.isFile() ? "file" : entry.isDirectory() ? "folder" : "other";
             out.push({ name, kind, size: 0 });
           }

@@ -202,7 +202,19 @@ function startChild(argv: string[], onData: (chunk: Uint8Array) => void): Child 
     rmSync(folder, { recursive: true, force: true });
     return { code, signal, stderr: fault ? `${stderr}${fault}` : stderr };
   });
-  return { pid, send, kill, ended };
+  return { pid, send, kill: () => killAll(pid, kill), ended };
+}
+
+/** The innermost first: bubblewrap passes a kill on only after it has died itself, which takes some milliseconds more. */
+function killAll(pid: number, kill: () => void): void {
+  for (const inner of below(pid).reverse()) {
+    try {
+      process.kill(inner, "SIGKILL");
+    } catch {
+      // it is gone already
+    }
+  }
+  kill();
 }
 
 interface Started {
@@ -212,9 +224,12 @@ interface Started {
   exited: Promise<{ code: number | null; signal: string | null; fault?: string }>;
 }
 
-/** stderr is drained always: a full pipe would stop the child. A child that is gone shows itself by its exit. */
+/**
+ * stderr is drained always: a full pipe would stop the child. A child that is gone shows itself by its exit. It is in a
+ * group of its own, so that a Ctrl-C at the terminal comes to us alone, and we end it in order.
+ */
 function startOnBun(argv: string[], cwd: string, onData: (chunk: Uint8Array) => void, onStderr: (chunk: Uint8Array) => void): Started {
-  const child: ChildProcess = spawn(argv[0] as string, argv.slice(1), { cwd, env: ENGINE, stdio: ["pipe", "pipe", "pipe"] });
+  const child: ChildProcess = spawn(argv[0] as string, argv.slice(1), { cwd, env: ENGINE, detached: true, stdio: ["pipe", "pipe", "pipe"] });
   let over = false;
   // plain arrays: a Buffer's slice is a view over the pipe's memory
   child.stdout?.on("data", (chunk: Uint8Array) => onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)));
@@ -260,7 +275,16 @@ interface DenoApi {
  */
 function startOnDeno(argv: string[], cwd: string, onData: (chunk: Uint8Array) => void, onStderr: (chunk: Uint8Array) => void): Started {
   const { Command } = (globalThis as unknown as { Deno: DenoApi }).Deno;
-  const child = new Command(argv[0] as string, { args: argv.slice(1), cwd, clearEnv: true, env: { DENO_DIR: cwd }, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+  const child = new Command(argv[0] as string, {
+    args: argv.slice(1),
+    cwd,
+    clearEnv: true,
+    env: { DENO_DIR: cwd },
+    detached: true,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
   const writer = child.stdin.getWriter();
   const drain = async (stream: ReadableStream<Uint8Array>, take: (chunk: Uint8Array) => void): Promise<void> => {
     for await (const chunk of stream) take(chunk);
@@ -285,16 +309,20 @@ function startOnDeno(argv: string[], cwd: string, onData: (chunk: Uint8Array) =>
 }
 
 function residentBytes(pid: number): number | undefined {
-  const one = (id: number): number => {
-    const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, "utf8"));
-    const own = match ? Number(match[1]) * 1024 : 0;
-    const children = readFileSync(`/proc/${id}/task/${id}/children`, "utf8").trim();
-    return own + (children ? children.split(" ").reduce((sum, child) => sum + one(Number(child)), 0) : 0);
-  };
   try {
-    return one(pid);
+    return [pid, ...below(pid)].reduce((sum, id) => sum + 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1] ?? 0), 0);
   } catch {
     return undefined;
+  }
+}
+
+/** The processes that one has started and those that they have, parents first; none where that can't be seen. */
+function below(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+    return children === "" ? [] : children.split(" ").flatMap((child) => [Number(child), ...below(Number(child))]);
+  } catch {
+    return [];
   }
 }
 
