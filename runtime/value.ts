@@ -39,16 +39,25 @@ export type ItemType = (typeof ITEM_TYPES)[number];
 
 /** The type of a port: one value, or a list of them. */
 export interface PortType {
-  item: ItemType;
-  list: boolean;
+  readonly item: ItemType;
+  readonly list: boolean;
 }
+
+/** All types by their spelling; one object each, so that most comparisons end at the first look. */
+const PORT_TYPES: ReadonlyMap<string, PortType> = new Map(
+  ITEM_TYPES.flatMap((item): [string, PortType][] => [
+    [item, { item, list: false }],
+    ...(item === "folder" ? [] : [[`list<${item}>`, { item, list: true }] as [string, PortType]]),
+  ]),
+);
 
 /** Reads `text`, `list<json>` and the like; a string that is no type gives a sentence that says what is expected. */
 export function parsePortType(text: string): PortType | { fault: string } {
+  const known = PORT_TYPES.get(text);
+  if (known) return known;
   const list = /^list<(.*)>$/.exec(text);
   const item = list ? (list[1] as string) : text;
   if (list && item === "folder") return { fault: "list<folder> is no port type; a folder is granted one by one, by name" };
-  if ((ITEM_TYPES as readonly string[]).includes(item)) return { item: item as ItemType, list: list !== null };
   return { fault: `${JSON.stringify(text)} is no port type; expected ${ITEM_TYPES.join(", ")}, or list<...> of one${near(item, ITEM_TYPES)}` };
 }
 
@@ -61,6 +70,7 @@ export function spellPortType(type: PortType): string {
  * list; what comes out of an `any` is checked when it arrives. A folder is a right, and only ever comes from a folder.
  */
 export function typesFit(from: PortType, to: PortType): boolean {
+  if (from === to) return true;
   if (from.list !== to.list) return false;
   if (from.item === to.item) return true;
   if (to.item === "folder") return false;
