@@ -1,5 +1,6 @@
 // The public door of the Pit. Browser compatible. Its other parts (Pool Manager, Arbitration Engine, Stale Manager)
 // will stand beside these two.
 export { type ArtifactStore, createArtifactStore } from "./artifact-store/artifact-store.ts";
-export { createDagTracker, type DagTracker, type RunHandle, type RunResult, type StepTask, type TrackerPorts } from "./dag-tracker/tracker.ts";
+export { createDagTracker } from "./dag-tracker/run.ts";
+export type { DagTracker, RunHandle, RunResult, StepTask, TrackerPorts } from "./dag-tracker/tracker.ts";
 export { createSlot, type Slot } from "./slot.ts";

@@ -28,4 +28,5 @@ export {
 } from "./value.ts";
 export { createGraph, findCycle, topologicalOrder, walkGraph } from "./workflow/graph.ts";
 export { melodyError, melodyJsonSchema, readMelody } from "./workflow/melody.ts";
-export { type Catalogue, type MelodyPort, type Plan, planMelody, type PlanNode } from "./workflow/plan.ts";
+export type { Catalogue, MelodyPort, Plan, PlanNode } from "./workflow/plan.ts";
+export { planMelody } from "./workflow/plan-melody.ts";

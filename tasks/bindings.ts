@@ -31,7 +31,7 @@ export async function generateBindings(): Promise<Map<string, string>> {
   const table = JSON.stringify({ imports, exports }, null, 2);
   files.set(
     "wit/bindings/contracts.ts",
-    `// Generated from wit/ by \`npm run bindings\`; never edited. Every interface that a component may import or export, with\n// the types of its functions as the gate spells them.\nimport type { Contracts } from "../../runtime/extension/gate/gate.ts";\n\nexport const CONTRACTS: Contracts = ${table};\n`,
+    `// Generated from wit/ by \`npm run bindings\`; never edited. Every interface that a component may import or export, with\n// the types of its functions as the gate spells them.\nimport type { Contracts } from "../../runtime/extension/gate/types.ts";\n\nexport const CONTRACTS: Contracts = ${table};\n`,
   );
   files.set("docs/melody-1.schema.json", `${JSON.stringify(melodyJsonSchema(), null, 2)}\n`);
   return files;

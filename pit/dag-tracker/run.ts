@@ -16,7 +16,7 @@ import {
 } from "../../runtime/mod.ts";
 import { combine } from "./control.ts";
 import { FAILED, FINISHED, Frame, READY, RUNNING, SKIPPED, WAITING } from "./frame.ts";
-import type { RunHandle, RunOptions, RunResult, StepTask, TrackerPorts } from "./tracker.ts";
+import type { DagTracker, RunHandle, RunOptions, RunResult, StepTask, TrackerPorts } from "./tracker.ts";
 
 /** Time for which nodes that answer at once may hold the thread. */
 const TURN_MS = 8;
@@ -29,7 +29,11 @@ interface Activity {
   abort: () => void;
 }
 
-export class Run implements RunHandle {
+export function createDagTracker(ports: TrackerPorts): DagTracker {
+  return { start: (plan, inputs, options) => new Run(ports, plan, inputs, options) };
+}
+
+class Run implements RunHandle {
   readonly run: string;
   readonly ended: Promise<RunResult>;
   readonly #ports: TrackerPorts;

@@ -2,7 +2,8 @@
 // tests; here a step is a function, which is one way to implement the tracker's `invoke`.
 import { describe, expect, test } from "bun:test";
 import { createEventLog, type Manifest, parseManifest, type Plan, planMelody, type RunEvent, readMelody, SymphonyError, type Value, valueToJson } from "../../runtime/mod.ts";
-import { createDagTracker, type RunResult, type StepTask } from "./tracker.ts";
+import { createDagTracker } from "./run.ts";
+import type { RunResult, StepTask } from "./tracker.ts";
 
 const STEP = parseManifest(
   `id = "step"

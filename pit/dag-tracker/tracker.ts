@@ -1,7 +1,6 @@
-// The DAG Tracker's port, first form: starts runs of plans (run.ts does the work). Leaves out how a step is called
+// The DAG Tracker's port, first form: starts runs of plans. Types only; run.ts does the work. Leaves out how a step is called
 // (`invoke`), who approves (`ask`), and where events are kept (`log`).
 import type { Entry, EventLog, Plan, PlanNode, RunState, SymphonyError, Value } from "../../runtime/mod.ts";
-import { Run } from "./run.ts";
 
 /** One attempt at one step. */
 export interface StepTask {
@@ -50,8 +49,4 @@ export interface RunHandle {
 
 export interface DagTracker {
   start(plan: Plan, inputs: ReadonlyMap<string, Value>, options: RunOptions): RunHandle;
-}
-
-export function createDagTracker(ports: TrackerPorts): DagTracker {
-  return { start: (plan, inputs, options) => new Run(ports, plan, inputs, options) };
 }

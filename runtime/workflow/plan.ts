@@ -1,13 +1,10 @@
-// What a melody's parts mean together: the plan, which is what runs, and the check that makes it with all faults in one
-// go. Pure and browser-safe; knows nothing of running. The parts stand in plan-body, plan-node, plan-port and fallback.
+// What a melody's parts mean together: the plan, which is what runs. Types only; plan-melody makes one.
 import type { Fault } from "../error.ts";
 import type { Manifest } from "../extension/manifest.ts";
-import { near } from "../near.ts";
 import type { Entry, PortType, Value } from "../value.ts";
 import type { Condition } from "./condition.ts";
 import type { Graph } from "./graph.ts";
 import type { FailureRule, MelodyBody } from "./melody.ts";
-import { planBody } from "./plan-body.ts";
 
 /** The extensions that a melody may use. */
 export interface Catalogue {
@@ -103,22 +100,4 @@ export interface Context {
   near: (word: string, known: Iterable<string>) => string;
   /** Plans the body of a map or sub-melody; `base` is its place in the file. */
   planBody: (body: MelodyBody, base: string, context: Context, inherited: "stop" | "continue") => Plan;
-}
-
-const HINTS_MAX = 50;
-
-/**
- * Checks a melody and makes its plan. `places` gives the numbers that nodes and edges had in the file, where some were
- * left out. The plan is only sound if no fault is returned.
- */
-export function planMelody(
-  melody: MelodyBody & { timeoutMs?: number | undefined },
-  catalogue: Catalogue,
-  read: { nodePlaces?: number[] | undefined; edgePlaces?: number[] | undefined; suspects?: ReadonlySet<string> } = {},
-): { plan: Plan; faults: Fault[] } {
-  const faults: Fault[] = [];
-  const context: Context = { catalogue, faults, suspects: read.suspects ?? new Set(), near: (word, known) => (faults.length < HINTS_MAX ? near(word, known) : ""), planBody };
-  const plan = planBody(melody, "", context, undefined, read.nodePlaces, read.edgePlaces);
-  plan.timeoutMs = melody.timeoutMs;
-  return { plan, faults: context.faults };
 }

@@ -1,6 +1,6 @@
 // Generated from wit/ by `npm run bindings`; never edited. Every interface that a component may import or export, with
 // the types of its functions as the gate spells them.
-import type { Contracts } from "../../runtime/extension/gate/gate.ts";
+import type { Contracts } from "../../runtime/extension/gate/types.ts";
 
 export const CONTRACTS: Contracts = {
   "imports": {

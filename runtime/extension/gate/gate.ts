@@ -3,6 +3,7 @@
 import { SymphonyError } from "../../error.ts";
 import { CONTRACTS } from "../../../wit/bindings/contracts.ts";
 import { type Walked, walkComponent } from "./component.ts";
+import type { Contracts } from "./types.ts";
 
 /** What a gated component may use. */
 export interface GateLimits {
@@ -22,12 +23,6 @@ export interface Gated {
   functions: number;
   /** The most memory that it can come to hold. */
   memoryPages: number;
-}
-
-/** The interfaces that a component may import and export, with the types of their functions. */
-export interface Contracts {
-  imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  exports: Readonly<Record<string, { kind: "operator" | "instrument"; functions: Readonly<Record<string, string>> }>>;
 }
 
 export const COMPONENT_BYTES_MAX = 64 * 1024 * 1024;

@@ -54,3 +54,9 @@ export class Shapes {
     return this.#spelled.get(index) as string;
   }
 }
+
+/** The interfaces that a component may import and export, with the types of their functions. */
+export interface Contracts {
+  imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  exports: Readonly<Record<string, { kind: "operator" | "instrument"; functions: Readonly<Record<string, string>> }>>;
+}
