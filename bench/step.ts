@@ -16,7 +16,8 @@ import {
   type Value,
 } from "../runtime/mod.ts";
 import { createFileStorage } from "../runtime/platform/system.ts";
-import { FUEL, guest, testPlatform, TIME_MS } from "../tests/components.ts";
+import { FUEL, guest, TIME_MS } from "../tests/components.ts";
+import { createTestPlatform } from "../tests/platform.ts";
 import { type Contestant, head, keepInFlight, Mismatch, race, same } from "./figures.ts";
 
 const NODES = 2000;
@@ -25,7 +26,7 @@ const CALL = { inputs: [{ name: "value", value: TEXT }], settings: [], timeMs: T
 const GRANTS: Grants = { folders: new Map() };
 
 export async function bench(): Promise<void> {
-  const platform = testPlatform();
+  const platform = createTestPlatform();
   const cores = availableParallelism();
   head("step", "what does a node cost through the whole stack?", [`isolates in ${platform.confinement}, up to ${cores} processes a component`]);
   const folder = mkdtempSync(join(tmpdir(), "symphony-bench-"));

@@ -63,5 +63,14 @@ export async function openStage(values: Parsed["values"]): Promise<Stage> {
   const files = createFileStorage(join(home, "cache/components"));
   const preparer = createPreparer({ platform, cache: embedded ? embedded.cacheOver(files) : files });
   const host = createExtensionHost({ catalogue, preparer, pool, artifacts, log });
-  return { ...backstage, log, pool, host, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
+  return {
+    ...backstage,
+    log,
+    pool,
+    host,
+    async [Symbol.asyncDispose]() {
+      await pool[Symbol.asyncDispose]();
+      await platform[Symbol.asyncDispose]();
+    },
+  };
 }

@@ -7,13 +7,12 @@ import type { CallResult, HostCalls } from "../runtime/extension/isolate/isolate
 import { createIsolatePool, type IsolatePool } from "../runtime/extension/isolate/pool.ts";
 import { createPreparer, type Prepared, type Preparer } from "../runtime/extension/prepare/prepare.ts";
 import type { ProcessPlatform } from "../runtime/platform/platform.ts";
-import { createFileStorage, createSystemPlatform } from "../runtime/platform/system.ts";
+import { createFileStorage } from "../runtime/platform/system.ts";
 import type { Entry } from "../runtime/value.ts";
 import { buildExtension } from "../tasks/build-extension.ts";
 import { wasmTools } from "../tasks/wasm-tools.ts";
 import { witSource, worldOf } from "../tasks/wit.ts";
-
-const root = join(import.meta.dirname, "..");
+import { createTestPlatform, root } from "./platform.ts";
 
 /** Generous beside what any test needs; tests of limits give their own. */
 export const TIME_MS = 10_000;
@@ -39,12 +38,7 @@ export interface Bench {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The system platform with the bundles that the build made. */
-export function testPlatform(): ProcessPlatform {
-  return createSystemPlatform({ isolate: join(root, ".build/isolate/isolate.mjs"), prepare: join(root, ".build/prepare/prepare.mjs"), compiled: false });
-}
-
-export function createBench({ platform = testPlatform(), perComponentMax = 1 }: { platform?: ProcessPlatform; perComponentMax?: number } = {}): Bench {
+export function createBench({ platform = createTestPlatform(), perComponentMax = 1 }: { platform?: ProcessPlatform; perComponentMax?: number } = {}): Bench {
   const folder = mkdtempSync(join(tmpdir(), "symphony-test-"));
   const preparer = createPreparer({ platform, cache: createFileStorage(folder) });
   const pool = createIsolatePool({ platform, perComponentMax });
@@ -56,6 +50,7 @@ export function createBench({ platform = testPlatform(), perComponentMax = 1 }: 
       pool.invoke(component, component.imports, "none", { run, inputs, settings, timeMs, fuel, signal, hostCalls }),
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
+      await platform[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -70,4 +70,6 @@ export interface ProcessPlatform extends Platform {
   readonly confinement: string;
   /** Resident bytes of a process and what it started, or undefined where that can't be read. */
   residentBytes(pid: number): number | undefined;
+  /** Kills every child that is left, and waits until nothing of them is. */
+  [Symbol.asyncDispose](): Promise<void>;
 }

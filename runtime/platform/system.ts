@@ -20,6 +20,7 @@ export interface Programs {
 
 export function createSystemPlatform(programs: Programs): ProcessPlatform {
   const name = "Deno" in globalThis ? "deno" : "bun";
+  const children = new Set<Child>();
   const confinement = bubblewrap() ? "bubblewrap" : name === "deno" ? "deno permissions" : "nothing more";
   return {
     name,
@@ -31,8 +32,17 @@ export function createSystemPlatform(programs: Programs): ProcessPlatform {
     folder: createFolder,
     readFile: (path) => readFile(path).then((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), absent),
     listFolder: async (path) => ((await readdir(path).catch(absent)) ?? []).sort(),
-    spawn: (program, onData) => startChild(command(program, programs, name, confinement === "bubblewrap"), onData),
+    spawn(program, onData) {
+      const child = startChild(command(program, programs, name, confinement === "bubblewrap"), onData);
+      children.add(child);
+      void child.ended.then(() => children.delete(child));
+      return child;
+    },
     residentBytes,
+    async [Symbol.asyncDispose]() {
+      for (const child of children) child.kill();
+      await Promise.all([...children].map(({ ended }) => ended));
+    },
   };
 }
 
