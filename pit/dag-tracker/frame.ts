@@ -71,6 +71,8 @@ export class Frame {
   attempts: Map<number, number> | undefined;
   /** Conditions that could not be evaluated, by target. */
   broken: Map<number, unknown> | undefined;
+  /** When each node was started last, for how long it took. */
+  readonly begun: Float64Array;
   /** Nodes whose place another takes: fallback -> failed. */
   standsFor: Map<number, number> | undefined;
   left: number;
@@ -92,6 +94,7 @@ export class Frame {
     this.waiting = layout.incoming.slice();
     this.live = new Uint8Array(count);
     this.gated = new Uint8Array(count);
+    this.begun = new Float64Array(count);
     this.values = new Array(layout.inputStart[count] as number);
     this.outputs = new Array(plan.outputs.length);
     this.left = layout.ownNodes;
@@ -99,6 +102,17 @@ export class Frame {
 
   path(node: number): string {
     return this.prefix + (this.plan.nodes[node] as { id: string }).id;
+  }
+
+  /** The value at an input of a node: what arrived, else its constant. */
+  input(node: number, slot: number): Value | undefined {
+    return this.values[(this.layout.inputStart[node] as number) + slot] ?? (this.plan.nodes[node] as { constants: (Value | undefined)[] }).constants[slot];
+  }
+
+  /** Lets go of a node's inputs. */
+  release(node: number): void {
+    const { inputStart } = this.layout;
+    for (let slot = inputStart[node] as number; slot < (inputStart[node + 1] as number); slot++) this.values[slot] = undefined;
   }
 
   /** Whether this frame or one around it was stopped. */

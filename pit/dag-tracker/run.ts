@@ -1,34 +1,18 @@
-// One run: a node starts as soon as its inputs are there; what a condition switches off is skipped, and what hangs only
-// on it. Knows frames (frame.ts) and the ports it was handed (tracker.ts); nothing of components, files or terminals.
-import {
-  type Entry,
-  Gathered,
-  type Plan,
-  type PlanNode,
-  type PortType,
-  type RunRecord,
-  type RunState,
-  spellPortType,
-  spellValueType,
-  SymphonyError,
-  type Value,
-  valueFits,
-} from "../../runtime/mod.ts";
+// One run: when each node starts, what its end or failure leads to, when the run is over. What moves along edges is in
+// flow.ts, maps and sub-melodies in bodies.ts. Knows the ports it was handed (tracker.ts); nothing of components, files or
+// terminals.
+import { type Entry, type Plan, type PlanNode, type RunRecord, type RunState, spellValueType, SymphonyError, type Value } from "../../runtime/mod.ts";
+import { createActivities } from "./activities.ts";
+import { type BodyHost, runMap, runNested } from "./bodies.ts";
 import { combine } from "./control.ts";
+import { checkType, createFlow, outputFault, type Values } from "./flow.ts";
 import { FAILED, FINISHED, Frame, READY, RUNNING, SKIPPED, WAITING } from "./frame.ts";
-import type { DagTracker, RunHandle, RunOptions, RunResult, StepTask, TrackerPorts } from "./tracker.ts";
+import type { DagTracker, RunHandle, RunOptions, RunResult, TrackerPorts } from "./tracker.ts";
 
 /** Time for which nodes that answer at once may hold the thread. */
 const TURN_MS = 8;
 
-type Values = readonly (Value | undefined)[];
-
-/** Something under way that can be told to stop: a step, a wait, a question. */
-interface Activity {
-  frame: Frame;
-  abort: () => void;
-}
-
+/** A DAG Tracker over these ports. */
 export function createDagTracker(ports: TrackerPorts): DagTracker {
   return { start: (plan, inputs, options) => new Run(ports, plan, inputs, options) };
 }
@@ -39,7 +23,7 @@ class Run implements RunHandle {
   readonly #ports: TrackerPorts;
   readonly #parallel: number;
   readonly #root: Frame;
-  readonly #activities = new Set<Activity>();
+  readonly #activities = createActivities();
   /** Nodes that are under way over several turns, so that their end is told when they are stopped. */
   readonly #long = new Set<{ frame: Frame; node: number }>();
   #ready: { frame: Frame; node: number }[] = [];
@@ -96,7 +80,7 @@ class Run implements RunHandle {
   #end(state: RunState, error: SymphonyError | undefined): void {
     this.#over = true;
     clearTimeout(this.#timer);
-    for (const activity of [...this.#activities]) activity.abort();
+    this.#activities.stop();
     const outputs = new Map<string, Value>();
     for (const [at, { name }] of this.#root.plan.outputs.entries()) {
       const value = this.#root.outputs[at];
@@ -107,53 +91,28 @@ class Run implements RunHandle {
 
   // ---- frames ----
 
+  readonly #flow = createFlow({
+    ready: (frame, node) => this.#makeReady(frame, node),
+    skipped: (frame, node, skip) => {
+      frame.state[node] = SKIPPED;
+      this.#record({ run: this.run, event: "node.skipped", node: frame.path(node), ...skip });
+    },
+    broken: (frame, node, cause, settled) => this.#fail(frame, node, cause, settled),
+    ended: (frame) => {
+      if (frame.over) return;
+      frame.stopped = true;
+      frame.onEnd(frame, frame.failure ?? outputFault(frame));
+    },
+  });
+
   #begin(frame: Frame, inputs: Values): void {
     if (this.#over) return;
-    const { plan, layout } = frame;
     try {
-      for (const [at, { name, type }] of plan.inputs.entries()) checkType(inputs[at], type, `${frame.prefix}inputs.${name}`);
+      this.#flow.enter(frame, inputs);
     } catch (cause) {
       this.#fall(frame, cause);
-      return;
     }
-    const settled: number[] = [];
-    for (const { input, node, slot, condition } of plan.entry) {
-      const value = inputs[input];
-      const on = value !== undefined && this.#allows(frame, node, condition, { value });
-      this.#arrive(frame, node, slot, on ? value : undefined, on, settled);
-    }
-    for (let i = 0; i < plan.nodes.length; i++) if (layout.incoming[i] === 0 && !(plan.nodes[i] as PlanNode).isFallback) settled.push(i);
-    for (const { node, slot, output, condition } of plan.exit) if (node < 0) this.#exit(frame, inputs[slot], output, condition);
-    this.#settle(frame, settled);
     this.#pump();
-  }
-
-  /** A value reaches an output of the frame's melody, if its edge allows it. */
-  #exit(frame: Frame, value: Value | undefined, output: number, condition: PlanCondition): void {
-    if (value === undefined) return;
-    try {
-      if (!condition || condition.holds({ value })) frame.outputs[output] = value;
-    } catch (cause) {
-      frame.failure ??= cause;
-    }
-  }
-
-  #endFrame(frame: Frame): void {
-    if (frame.over) return;
-    frame.stopped = true;
-    let error = frame.failure;
-    if (error === undefined)
-      try {
-        for (const [at, { name, type, required }] of frame.plan.outputs.entries()) {
-          const value = frame.outputs[at];
-          if (required && value === undefined)
-            throw new SymphonyError("run/failed", `Cannot give the output ${JSON.stringify(name)}: what feeds it was skipped; mark it optional if that may be`);
-          checkType(value, type, `${frame.prefix}outputs.${name}`);
-        }
-      } catch (cause) {
-        error = cause;
-      }
-    frame.onEnd(frame, error);
   }
 
   /** Ends a frame by a failure that no rule holds up. */
@@ -162,7 +121,6 @@ class Run implements RunHandle {
     frame.onEnd(frame, cause);
   }
 
-  /** Stops all that is under way in a frame and in those inside it. */
   #stopFrame(frame: Frame): void {
     frame.stopped = true;
     for (const one of [...this.#long]) {
@@ -170,82 +128,39 @@ class Run implements RunHandle {
       this.#long.delete(one);
       if (one.frame.state[one.node] === RUNNING) this.#record({ run: this.run, event: "node.cancelled", node: one.frame.path(one.node) });
     }
-    for (const activity of [...this.#activities]) if (activity.frame.over) activity.abort();
+    this.#activities.stop(frame);
   }
 
-  // ---- edges ----
-
-  #allows(frame: Frame, node: number, condition: PlanCondition, variables: Record<string, Value | Gathered | undefined>): boolean {
-    if (!condition) return true;
-    try {
-      return condition.holds(variables);
-    } catch (cause) {
-      frame.broken ??= new Map();
-      frame.broken.set(node, cause);
-      return false;
-    }
+  #wanted(frame: Frame, node: number): boolean {
+    return !this.#over && !frame.over && frame.state[node] === RUNNING;
   }
 
-  #arrive(frame: Frame, node: number, slot: number, value: Value | undefined, on: boolean, settled: number[]): void {
-    if (on) {
-      frame.live[node] = 1;
-      if (slot >= 0) frame.values[(frame.layout.inputStart[node] as number) + slot] = value;
-    } else if (slot < 0) frame.gated[node] = 1;
-    const left = (frame.waiting[node] as number) - 1;
-    frame.waiting[node] = left;
-    if (left === 0) settled.push(node);
-  }
-
-  /** Passes on what a node gave (nothing, when it was skipped or failed). */
-  #leave(frame: Frame, node: number, outputs: Values | undefined, settled: number[]): void {
-    const { plan, layout } = frame;
-    const { graph } = plan;
-    let gathered: Gathered | undefined;
-    for (let at = graph.outStart[node] as number; at < (graph.outStart[node + 1] as number); at++) {
-      const edge = graph.outEdges[at] as number;
-      const target = graph.to[edge] as number;
-      const slot = plan.fromSlot[edge] as number;
-      const condition = plan.conditions[edge];
-      const value = slot >= 0 ? outputs?.[slot] : undefined;
-      let on = outputs !== undefined && (slot < 0 || value !== undefined);
-      if (on && condition) {
-        gathered ??= new Gathered((plan.nodes[node] as PlanNode).outputs, outputs as Values);
-        on = this.#allows(frame, target, condition, { value, outputs: gathered });
-      }
-      this.#arrive(frame, target, plan.toSlot[edge] as number, value, on, settled);
-    }
-    for (let at = layout.exitStart[node] as number; at < (layout.exitStart[node + 1] as number); at++) {
-      const { slot, output, condition } = plan.exit[layout.exits[at] as number] as Plan["exit"][number];
-      this.#exit(frame, outputs?.[slot], output, condition);
-    }
-    frame.left--;
-  }
-
-  /** Nodes all of whose edges are settled are made ready or skipped; skipping settles others, without recursion. */
-  #settle(frame: Frame, settled: number[]): void {
-    for (let at = 0; at < settled.length; at++) {
-      if (frame.over) return;
-      const node = settled[at] as number;
-      if ((frame.plan.nodes[node] as PlanNode).isFallback || frame.state[node] !== WAITING) continue;
-      const broken = frame.broken?.get(node);
-      if (broken !== undefined) {
-        this.#fail(frame, node, broken, settled);
-        continue;
-      }
-      const skip = whySkipped(frame, node);
-      if (skip) {
-        frame.state[node] = SKIPPED;
-        this.#record({ run: this.run, event: "node.skipped", node: frame.path(node), ...skip });
-        this.#leave(frame, node, undefined, settled);
-      } else {
-        frame.state[node] = READY;
-        this.#ready.push({ frame, node });
-      }
-    }
-    if (frame.left === 0) this.#endFrame(frame);
-  }
+  readonly #bodies: BodyHost = {
+    begin: (frame, inputs) => this.#begin(frame, inputs),
+    stopFrame: (frame) => this.#stopFrame(frame),
+    wanted: (frame, node) => this.#wanted(frame, node),
+    hold: (frame, node, inner) => this.#hold(frame, node, inner),
+    done: (frame, node, outputs) => {
+      this.#done(frame, node, outputs);
+      this.#pump();
+    },
+    failed: (frame, node, cause) => {
+      this.#failed(frame, node, cause);
+      this.#pump();
+    },
+    itemFailed: (frame, node, index, cause) => {
+      const { code, message, detail, step } = asError(cause);
+      this.#failed(frame, node, new SymphonyError(code, `item ${index}: ${message}`, { cause, detail, step }));
+      this.#pump();
+    },
+  };
 
   // ---- running ----
+
+  #makeReady(frame: Frame, node: number): void {
+    frame.state[node] = READY;
+    this.#ready.push({ frame, node });
+  }
 
   #pump(): void {
     if (this.#pumping) return;
@@ -276,100 +191,107 @@ class Run implements RunHandle {
     const attempt = (frame.attempts?.get(node) ?? 0) + 1;
     const path = frame.path(node);
     const { work } = plan;
-    const begun = performance.now();
-    const first = frame.layout.inputStart[node] as number;
-    const value = (slot: number): Value | undefined => frame.values[first + slot] ?? plan.constants[slot];
     frame.state[node] = RUNNING;
+    frame.begun[node] = performance.now();
     try {
       if (work.does === "map") {
-        const items = value(0);
+        const items = frame.input(node, 0);
         if (items?.tag !== "items") throw new SymphonyError("step/input", `${path}.items is ${items ? spellValueType(items) : "nothing"}; a map takes a list`);
         this.#record({ run: this.run, event: "node.started", node: path, attempt, items: items.val.length });
-        this.#map(frame, node, work, begun, items.val);
+        runMap(this.#bodies, frame, node, work, items.val);
         return;
       }
       this.#record({ run: this.run, event: "node.started", node: path, attempt });
       switch (work.does) {
-        case "call": {
-          const inputs: Entry[] = [];
-          for (let slot = 0; slot < plan.inputs.length; slot++) {
-            const given = value(slot);
-            if (given === undefined) continue;
-            const { name, type } = plan.inputs[slot] as PlanNode["inputs"][number];
-            checkType(given, type, `${path}.${name}`);
-            inputs.push({ name, value: given });
-          }
-          if (inputs.length > 1) inputs.sort((a, b) => (a.name < b.name ? -1 : 1));
-          const { task, done } = this.#task(frame, { run: this.run, path, node: plan, inputs, attempt });
-          const answer = this.#ports.invoke(task);
-          if (answer instanceof Promise) this.#await(frame, node, begun, answer.finally(done), (outputs) => plan.outputs.map(({ name }) => outputs.get(name)));
-          else {
-            done();
-            this.#done(
-              frame,
-              node,
-              begun,
-              plan.outputs.map(({ name }) => answer.get(name)),
-            );
-          }
+        case "call":
+          this.#call(frame, node, path, attempt);
           return;
-        }
         case "delay":
           this.#record({ run: this.run, event: "node.waiting", node: path, prompt: "", until: Date.now() + work.delayMs });
-          this.#await(frame, node, begun, this.#wait(frame, work.delayMs), () => [value(0)]);
+          this.#await(frame, node, this.#activities.wait(frame, work.delayMs), () => [frame.input(node, 0)]);
           return;
-        case "approve": {
-          this.#record({ run: this.run, event: "node.waiting", node: path, prompt: work.prompt });
-          const { task, done } = this.#task(frame, { run: this.run, path, node: plan, inputs: [], attempt });
-          const asked = this.#ports.ask({ run: this.run, path, prompt: work.prompt, value: value(0), signal: task.signal }).finally(done);
-          this.#await(frame, node, begun, asked, ({ approved, reason }) => {
-            this.#record({ run: this.run, event: "node.decided", node: path, approved, reason });
-            if (!approved) throw new SymphonyError("approve/rejected", `${path} was rejected${reason ? `: ${reason}` : ""}`);
-            return [value(0) ?? { tag: "null" }];
-          });
+        case "approve":
+          this.#ask(frame, node, path, work.prompt, attempt);
           return;
-        }
         case "melody":
-          this.#nested(frame, node, begun, work.body, value);
+          runNested(this.#bodies, frame, node, work.body);
           return;
         default:
-          this.#done(frame, node, begun, combine(plan, work, value));
+          this.#done(
+            frame,
+            node,
+            combine(plan, work, (slot) => frame.input(node, slot)),
+          );
       }
     } catch (cause) {
       this.#failed(frame, node, cause);
     }
   }
 
-  /** A step whose signal is made when somebody asks for it. */
-  #task(frame: Frame, fields: Omit<StepTask, "signal">): { task: StepTask; done: () => void } {
-    const activities = this.#activities;
-    let activity: Activity | undefined;
-    const task = {
-      ...fields,
-      get signal() {
-        const controller = new AbortController();
-        activity = { frame, abort: () => controller.abort() };
-        activities.add(activity);
-        Object.defineProperty(task, "signal", { value: controller.signal });
-        return controller.signal;
-      },
-    };
-    return { task, done: () => void (activity && activities.delete(activity)) };
+  #call(frame: Frame, node: number, path: string, attempt: number): void {
+    const plan = frame.plan.nodes[node] as PlanNode;
+    const inputs: Entry[] = [];
+    for (let slot = 0; slot < plan.inputs.length; slot++) {
+      const given = frame.input(node, slot);
+      if (given === undefined) continue;
+      const { name, type } = plan.inputs[slot] as PlanNode["inputs"][number];
+      checkType(given, type, `${path}.${name}`);
+      inputs.push({ name, value: given });
+    }
+    if (inputs.length > 1) inputs.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const { task, done } = this.#activities.task(frame, { run: this.run, path, node: plan, inputs, attempt });
+    const answer = this.#ports.invoke(task);
+    if (answer instanceof Promise) this.#await(frame, node, answer.finally(done), (outputs) => plan.outputs.map(({ name }) => outputs.get(name)));
+    else {
+      done();
+      this.#done(
+        frame,
+        node,
+        plan.outputs.map(({ name }) => answer.get(name)),
+      );
+    }
   }
 
-  #await<T>(frame: Frame, node: number, begun: number, answer: Promise<T>, outputsOf: (answer: T) => Values): void {
+  #ask(frame: Frame, node: number, path: string, prompt: string, attempt: number): void {
+    this.#record({ run: this.run, event: "node.waiting", node: path, prompt });
+    const value = frame.input(node, 0);
+    const { task, done } = this.#activities.task(frame, { run: this.run, path, node: frame.plan.nodes[node] as PlanNode, inputs: [], attempt });
+    const asked = this.#ports.ask({ run: this.run, path, prompt, value, signal: task.signal }).finally(done);
+    this.#await(frame, node, asked, ({ approved, reason }) => {
+      this.#record({ run: this.run, event: "node.decided", node: path, approved, reason });
+      if (!approved) throw new SymphonyError("approve/rejected", `${path} was rejected${reason ? `: ${reason}` : ""}`);
+      return [value ?? { tag: "null" }];
+    });
+  }
+
+  /** Marks a node as under way over several turns, until the returned function is called; its time runs out meanwhile. */
+  #hold(frame: Frame, node: number, inner: Iterable<Frame>): () => void {
     const { timeoutMs, work } = frame.plan.nodes[node] as PlanNode;
-    const isStep = work.does === "call";
     const long = { frame, node };
     this.#long.add(long);
-    if (isStep) this.#steps++;
     // a step's own time is kept where it runs
-    const timer = timeoutMs === undefined || isStep ? undefined : setTimeout(() => this.#expire(frame, node, [], timeoutMs), timeoutMs);
-    const settle = (act: () => void): void => {
+    const timer = timeoutMs === undefined || work.does === "call" ? undefined : setTimeout(() => this.#expire(frame, node, inner, timeoutMs), timeoutMs);
+    return () => {
       clearTimeout(timer);
       this.#long.delete(long);
+    };
+  }
+
+  #expire(frame: Frame, node: number, inner: Iterable<Frame>, timeoutMs: number): void {
+    if (!this.#wanted(frame, node)) return;
+    for (const one of inner) this.#stopFrame(one);
+    this.#failed(frame, node, new SymphonyError("step/timeout", `Cannot wait any longer: ${frame.path(node)} took over ${timeoutMs} ms`, { retryable: true }));
+    this.#pump();
+  }
+
+  #await<T>(frame: Frame, node: number, answer: Promise<T>, outputsOf: (answer: T) => Values): void {
+    const isStep = (frame.plan.nodes[node] as PlanNode).work.does === "call";
+    const release = this.#hold(frame, node, []);
+    if (isStep) this.#steps++;
+    const settle = (act: () => void): void => {
+      release();
       if (isStep) this.#steps--;
-      if (!this.#over && !frame.over && frame.state[node] === RUNNING)
+      if (this.#wanted(frame, node))
         try {
           act();
         } catch (cause) {
@@ -378,39 +300,19 @@ class Run implements RunHandle {
       this.#pump();
     };
     answer.then(
-      (value) => settle(() => this.#done(frame, node, begun, outputsOf(value))),
+      (value) => settle(() => this.#done(frame, node, outputsOf(value))),
       (cause) => settle(() => this.#failed(frame, node, cause)),
     );
   }
 
-  #wait(frame: Frame, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const activity = {
-        frame,
-        abort: () => {
-          clearTimeout(timer);
-          this.#activities.delete(activity);
-          resolve();
-        },
-      };
-      const timer = setTimeout(activity.abort, ms);
-      this.#activities.add(activity);
-    });
-  }
-
-  #done(frame: Frame, node: number, begun: number, outputs: Values): void {
+  #done(frame: Frame, node: number, outputs: Values): void {
     frame.state[node] = FINISHED;
-    this.#record({ run: this.run, event: "node.finished", node: frame.path(node), ms: Math.round((performance.now() - begun) * 1000) / 1000, outputs });
-    this.#release(frame, node);
+    const ms = Math.round((performance.now() - (frame.begun[node] as number)) * 1000) / 1000;
+    this.#record({ run: this.run, event: "node.finished", node: frame.path(node), ms, outputs });
+    frame.release(node);
     const settled: number[] = [];
     this.#leaveAs(frame, node, outputs, settled);
-    this.#settle(frame, settled);
-  }
-
-  /** Lets go of a node's inputs. */
-  #release(frame: Frame, node: number): void {
-    const { inputStart } = frame.layout;
-    for (let slot = inputStart[node] as number; slot < (inputStart[node + 1] as number); slot++) frame.values[slot] = undefined;
+    this.#flow.settle(frame, settled);
   }
 
   /** Passes outputs on, as those of the node that this one stands for, if any. */
@@ -423,7 +325,7 @@ class Run implements RunHandle {
       values = given && (frame.plan.nodes[failed] as PlanNode).outputs.map(({ name }) => given[from.outputs.findIndex((port) => port.name === name)]);
       at = failed;
     }
-    this.#leave(frame, at, values, settled);
+    this.#flow.leave(frame, at, values, settled);
   }
 
   // ---- failure ----
@@ -432,7 +334,7 @@ class Run implements RunHandle {
     if (this.#over || frame.over) return;
     const settled: number[] = [];
     this.#fail(frame, node, cause, settled);
-    this.#settle(frame, settled);
+    this.#flow.settle(frame, settled);
   }
 
   #fail(frame: Frame, node: number, cause: unknown, settled: number[]): void {
@@ -455,7 +357,7 @@ class Run implements RunHandle {
       this.#standIn(frame, node, plan.fallback);
     } else {
       if (then === "continue") frame.failure ??= failureOfRun(path, error);
-      this.#release(frame, node);
+      frame.release(node);
       this.#leaveAs(frame, node, undefined, settled);
     }
   }
@@ -466,20 +368,11 @@ class Run implements RunHandle {
     frame.attempts ??= new Map();
     frame.attempts.set(node, attempt);
     frame.state[node] = WAITING;
-    this.#record({
-      run: this.run,
-      event: "node.retrying",
-      node: frame.path(node),
-      attempt: attempt + 1,
-      delayMs: wait,
-      until: Date.now() + wait,
-      code: error.code,
-      message: error.message,
-    });
-    void this.#wait(frame, wait).then(() => {
+    const { code, message } = error;
+    this.#record({ run: this.run, event: "node.retrying", node: frame.path(node), attempt: attempt + 1, delayMs: wait, until: Date.now() + wait, code, message });
+    void this.#activities.wait(frame, wait).then(() => {
       if (this.#over || frame.over) return;
-      frame.state[node] = READY;
-      this.#ready.push({ frame, node });
+      this.#makeReady(frame, node);
       this.#pump();
     });
   }
@@ -488,136 +381,14 @@ class Run implements RunHandle {
   #standIn(frame: Frame, failed: number, fallback: number): void {
     const from = frame.plan.nodes[failed] as PlanNode;
     const to = frame.plan.nodes[fallback] as PlanNode;
-    const { inputStart } = frame.layout;
+    const first = frame.layout.inputStart[fallback] as number;
     for (const [slot, { name }] of to.inputs.entries()) {
       const same = from.inputs.findIndex((port) => port.name === name);
-      if (same < 0 || to.constants[slot] !== undefined) continue;
-      frame.values[(inputStart[fallback] as number) + slot] = frame.values[(inputStart[failed] as number) + same] ?? from.constants[same];
+      if (same >= 0 && to.constants[slot] === undefined) frame.values[first + slot] = frame.input(failed, same);
     }
-    this.#release(frame, failed);
-    frame.state[fallback] = READY;
-    this.#ready.push({ frame, node: fallback });
+    frame.release(failed);
+    this.#makeReady(frame, fallback);
   }
-
-  #expire(frame: Frame, node: number, inner: Iterable<Frame>, timeoutMs: number): void {
-    if (this.#over || frame.over || frame.state[node] !== RUNNING) return;
-    for (const one of inner) this.#stopFrame(one);
-    this.#failed(frame, node, new SymphonyError("step/timeout", `Cannot wait any longer: ${frame.path(node)} took over ${timeoutMs} ms`, { retryable: true }));
-    this.#pump();
-  }
-
-  // ---- bodies: they hold no place among the parallel steps, what runs in them does ----
-
-  #nested(frame: Frame, node: number, begun: number, body: Plan, value: (slot: number) => Value | undefined): void {
-    const plan = frame.plan.nodes[node] as PlanNode;
-    const inner = new Frame(body, `${frame.path(node)}/`, frame, (ended, error) => {
-      clearTimeout(timer);
-      this.#long.delete(long);
-      if (this.#over || frame.over || frame.state[node] !== RUNNING) return;
-      if (error === undefined) this.#done(frame, node, begun, ended.outputs);
-      else this.#failed(frame, node, error);
-      this.#pump();
-    });
-    const long = { frame, node };
-    this.#long.add(long);
-    const { timeoutMs } = plan;
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.#expire(frame, node, [inner], timeoutMs), timeoutMs);
-    this.#begin(
-      inner,
-      body.inputs.map(({ name }) => value(plan.inputs.findIndex((port) => port.name === name))),
-    );
-  }
-
-  #map(frame: Frame, node: number, work: Extract<PlanNode["work"], { does: "map" }>, begun: number, items: readonly Value[]): void {
-    const plan = frame.plan.nodes[node] as PlanNode;
-    const { body, over, concurrency, skipFailed } = work;
-    const first = frame.layout.inputStart[node] as number;
-    const given = body.inputs.map(({ name }) => {
-      const slot = plan.inputs.findIndex((port) => port.name === name);
-      return slot < 0 ? undefined : (frame.values[first + slot] ?? plan.constants[slot]);
-    });
-    const itemAt = body.inputs.findIndex(({ name }) => name === over);
-    const indexAt = body.inputs.findIndex(({ name }) => name === "index");
-    /** Outputs by item; undefined for an item that failed and is left out. */
-    const results: (Values | undefined)[] = new Array(items.length);
-    const inner = new Set<Frame>();
-    const path = frame.path(node);
-    const long = { frame, node };
-    this.#long.add(long);
-    let next = 0;
-    let left = items.length;
-    const isOver = (): boolean => this.#over || frame.over || frame.state[node] !== RUNNING;
-    const { timeoutMs } = plan;
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.#expire(frame, node, inner, timeoutMs), timeoutMs);
-    const end = (act: () => void): void => {
-      clearTimeout(timer);
-      this.#long.delete(long);
-      act();
-      this.#pump();
-    };
-    const itemEnded = (index: number, one: Frame, error: unknown): void => {
-      inner.delete(one);
-      if (isOver()) return;
-      if (error !== undefined && !skipFailed) {
-        end(() => {
-          for (const other of inner) this.#stopFrame(other);
-          const { code, message, detail, step } = asError(error);
-          this.#failed(frame, node, new SymphonyError(code, `item ${index}: ${message}`, { cause: error, detail, step }));
-        });
-        return;
-      }
-      if (error === undefined) results[index] = one.outputs;
-      left--;
-      fill();
-    };
-    let filling = false;
-    const fill = (): void => {
-      // an item that ends at once comes back here: the outer loop goes on, so nothing recurses
-      if (filling) return;
-      filling = true;
-      while (inner.size < concurrency && next < items.length && !isOver()) {
-        const index = next++;
-        const one = new Frame(body, `${path}/${index}/`, frame, (ended, error) => itemEnded(index, ended, error));
-        inner.add(one);
-        const inputs = given.slice();
-        inputs[itemAt] = items[index];
-        if (indexAt >= 0 && indexAt !== itemAt) inputs[indexAt] = { tag: "number", val: index };
-        this.#begin(one, inputs);
-      }
-      filling = false;
-      if (left > 0 || isOver()) return;
-      const kept = results.filter((outputs) => outputs !== undefined);
-      end(() =>
-        this.#done(
-          frame,
-          node,
-          begun,
-          body.outputs.map((_, at) => ({ tag: "items", val: kept.map((outputs) => outputs[at] ?? { tag: "null" }) }) as Value),
-        ),
-      );
-    };
-    fill();
-  }
-}
-
-type PlanCondition = Plan["conditions"][number];
-
-/** Why a node that all edges have settled is not to run. */
-function whySkipped(frame: Frame, node: number): { code: "condition" | "unreached" | "input"; why: string } | undefined {
-  const { inputs, constants, work } = frame.plan.nodes[node] as PlanNode;
-  if (frame.gated[node] && work.does !== "merge") return { code: "condition", why: "a node that it comes after didn't lead here" };
-  if ((frame.layout.incoming[node] as number) > 0 && !frame.live[node]) return { code: "unreached", why: "nothing reached it" };
-  const first = frame.layout.inputStart[node] as number;
-  for (let slot = 0; slot < inputs.length; slot++) {
-    const port = inputs[slot] as PlanNode["inputs"][number];
-    if (port.required && frame.values[first + slot] === undefined && constants[slot] === undefined) return { code: "input", why: `nothing reached its input ${port.name}` };
-  }
-  return undefined;
-}
-
-/** What comes out of an `any` is only known when it arrives. */
-function checkType(value: Value | undefined, type: PortType, place: string): void {
-  if (value !== undefined && !valueFits(value, type)) throw new SymphonyError("step/input", `${place} got ${spellValueType(value)}; it takes ${spellPortType(type)}`);
 }
 
 function failureOfRun(path: string, error: SymphonyError): SymphonyError {
