@@ -15,6 +15,7 @@ import {
   type Value,
   valueFromJson,
 } from "../runtime/mod.ts";
+import { JSON_DEPTH_MAX, tooDeepAt } from "../runtime/json-depth.ts";
 import { near } from "../runtime/near.ts";
 
 export interface RunInputs {
@@ -90,6 +91,7 @@ function fromText(text: string, port: MelodyPort): Value {
   const source = text.startsWith("@@") ? text.slice(1) : text.startsWith("@") ? fileText(text.slice(1)) : text;
   let json: unknown = source;
   if (list || (item !== "text" && item !== "any")) {
+    if (tooDeepAt(source, JSON_DEPTH_MAX) >= 0) throw new Error(`its JSON nests deeper than ${JSON_DEPTH_MAX}`);
     try {
       json = JSON.parse(source);
     } catch {

@@ -90,7 +90,8 @@ function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row |
           row.note = event.message;
           break;
         case "node.waiting":
-          row.state = "asking";
+          // a delay waits for time, an approval for a person
+          row.state = event.until === undefined ? "asking" : "running";
           row.note = event.prompt;
           break;
         case "node.progress":

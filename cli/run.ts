@@ -43,7 +43,7 @@ export async function run(args: string[]): Promise<number> {
   const progress = json || values["quiet"] ? undefined : showProgress(plan, stage.log);
   const tracker = createSlot(createDagTracker(trackerPorts(stage, grants, approved, json, progress))).part;
   const handle = tracker.start(plan, inputs, { run: id, parallel });
-  const heed = heedSignals(() => handle.cancel("a person stopped it"));
+  heedSignals(() => handle.cancel("a person stopped it"));
   const result = await handle.ended;
   progress?.stop();
   stage.host.endRun(id);
@@ -55,25 +55,19 @@ export async function run(args: string[]): Promise<number> {
     if (json) write(1, `${JSON.stringify(finalObject(result))}\n`);
   }
   if (!json) tell(result, out, performance.now() - begun);
-  heed.stop();
   return result.state === "completed" ? 0 : result.state === "cancelled" ? 130 : CODES[result.error?.code ?? "run/failed"].exit || 1;
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** The first signal cancels; the second SIGINT ends at once, for who doesn't want to wait. */
-function heedSignals(cancel: () => void): { stop(): void } {
+/** The first signal cancels; a second SIGINT ends at once, for who doesn't want to wait. Holds until the process ends. */
+function heedSignals(cancel: () => void): void {
   let seen = 0;
   const onSignal = (signal: string): void => {
     if (seen++ === 0) cancel();
     else if (signal === "SIGINT") process.exit(130);
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  return {
-    stop: () => {
-      for (const signal of SIGNALS) process.off(signal, onSignal);
-    },
-  };
 }
 
 /** Approvals given in advance: `all`, or nodes by their path; in a map with the item's number, or without for all items. */
@@ -187,14 +181,15 @@ function endingOf(mediaType: string): string {
   return (Object.hasOwn(ENDINGS, plain) && ENDINGS[plain]) || "bin";
 }
 
+/** Code, the step's own code where it says more, and what happened. */
+function errorLine(error: SymphonyError | undefined): string {
+  return error ? [...new Set([error.code, error.detail, error.message])].filter((part) => part !== undefined).join(": ") : "";
+}
+
 function tell(result: RunResult, out: string | undefined, ms: number): void {
   const paint = painter();
   if (result.state === "completed") write(2, `${paint("green", "completed")} in ${spellMs(ms)}\n`);
-  else
-    write(
-      2,
-      `${paint("red", result.state)} after ${spellMs(ms)}: ${withoutControls([result.error?.code, result.error?.detail, result.error?.message].filter(Boolean).join(": "))}\n`,
-    );
+  else write(2, `${paint("red", result.state)} after ${spellMs(ms)}: ${withoutControls(errorLine(result.error))}\n`);
   for (const [name, value] of result.outputs) {
     if (value.tag === "artifact") {
       const where = out ? join(out, `${name}.${endingOf(value.val.mediaType)}`) : `symphony artifacts show ${value.val.id.slice(0, 12)}`;

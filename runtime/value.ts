@@ -1,5 +1,6 @@
 // Values that flow between nodes, their types, and their JSON form. Pure and browser-safe; leaves out how they travel
 // (isolate/wire) and where artifacts stand.
+import { JSON_DEPTH_MAX, tooDeepAt } from "./json-depth.ts";
 import { near } from "./near.ts";
 
 /** A reference to bytes in the Artifact Store. */
@@ -120,6 +121,7 @@ export function valueFault(value: Value): string | undefined {
   }
   if (value.tag === "number") return Number.isFinite(value.val) ? undefined : `is ${value.val}, which is no finite number`;
   if (value.tag === "json") {
+    if (tooDeepAt(value.val, JSON_DEPTH_MAX) >= 0) return `is JSON that nests deeper than ${JSON_DEPTH_MAX}`;
     try {
       JSON.parse(value.val);
       return undefined;

@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
+import { SymphonyError } from "../runtime/error.ts";
 import { Cursor, Sink } from "../runtime/extension/gate/cursor.ts";
 import { type Manifest, parseManifest } from "../runtime/extension/manifest.ts";
 import { ENTRY } from "../runtime/extension/prepare/prepare.ts";
@@ -13,22 +14,36 @@ import { witSource, worldOf } from "./wit.ts";
 
 const root = join(import.meta.dirname, "..");
 /** Changes when this file makes something else out of the same source. */
-const BUILDER = "2";
+const BUILDER = "3";
+
+/** Whether the component in `folder` is made from the sources that stand there now. False where it can't be told. */
+export function isCurrent(folder: string): boolean {
+  try {
+    const { target, stamp } = readSource(folder);
+    return existsSync(target) && existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint(folder);
+  } catch {
+    return false;
+  }
+}
+
+function readSource(folder: string) {
+  const place = join(folder, "manifest.toml");
+  if (!existsSync(place)) throw new SymphonyError("cli/io", `Cannot build ${folder}: there is no manifest.toml in it`);
+  const manifest = parseManifest(readFileSync(place, "utf8"), place);
+  const source = ["index.ts", "index.js", "index.c"].map((name) => join(folder, name)).find((file) => existsSync(file));
+  if (!source) throw new SymphonyError("cli/io", `Cannot build ${folder}: there is no index.ts, index.js or index.c in it`);
+  const target = join(folder, manifest.component);
+  return { manifest, source, target, stamp: `${target}.from` };
+}
 
 /** Builds the extension in `folder` unless its component is current. Says which it was. */
 export async function buildExtension(folder: string): Promise<"built" | "current"> {
-  const place = join(folder, "manifest.toml");
-  const manifest = parseManifest(readFileSync(place, "utf8"), place);
-  const source = ["index.ts", "index.js", "index.c"].map((name) => join(folder, name)).find((file) => existsSync(file));
-  if (!source) throw new Error(`${folder}: there is no index.ts, index.js or index.c to build from`);
-  const target = join(folder, manifest.component);
-  const stamp = `${target}.from`;
+  const { manifest, source, target, stamp } = readSource(folder);
+  if (isCurrent(folder)) return "current";
   const from = fingerprint(folder);
-  if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, "utf8") === from) return "current";
-
   const world = worldOf("mine", manifest.kind, { files: manifest.capabilities.files, artifacts: manifest.capabilities.artifacts !== "none" });
   const wit = witSource(root, world);
-  const component = source.endsWith(".js") ? await fromJavaScript(source, wit) : await fromCore(source, manifest, wit);
+  const component = source.endsWith(".js") ? await fromJavaScript(source, manifest, wit) : await fromCore(source, manifest, wit);
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(`${target}.new`, component);
   renameSync(`${target}.new`, target);
@@ -68,15 +83,18 @@ async function fromCore(source: string, manifest: Manifest, wit: string): Promis
   return tools.componentNew(tools.componentEmbed({ binary: renamed, witSource: wit, world: "mine", stringEncoding }), []);
 }
 
+const BINDINGS = join(root, "wit/bindings");
+/** What AssemblyScript sources import by name. */
+const LIBRARY: Readonly<Record<string, string>> = { "symphony.ts": join(BINDINGS, "assemblyscript/symphony.ts"), "symphony/json.ts": join(BINDINGS, "assemblyscript/json.ts") };
+
 async function compileAssemblyScript(source: string): Promise<Uint8Array> {
   const { default: asc } = (await import("assemblyscript/asc")) as {
     default: { main: (args: string[], options: object) => Promise<{ error: Error | null; stderr: { toString(): string } }> };
   };
-  const bindings = "wit/bindings/assemblyscript/symphony";
   const entry = `
-    import { Call, lower, free } from "./${bindings}";
-    import { process } from "./${relative(root, source).replace(/\.ts$/, "")}";
-    export { realloc as cabi_realloc } from "./${bindings}";
+    import { Call, lower, free } from "symphony";
+    import { process } from "./index";
+    export { realloc as cabi_realloc } from "symphony";
     export function symphony_call(inputs: usize, inputCount: i32, settings: usize, settingCount: i32): usize {
       const call = new Call(inputs, inputCount, settings, settingCount);
       process(call);
@@ -86,12 +104,12 @@ async function compileAssemblyScript(source: string): Promise<Uint8Array> {
   `;
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main(
-    ["symphony-entry.ts", "--baseDir", root, "--outFile", "out.wasm", "--runtime", "incremental", "-O3", "--use", `abort=${bindings}/abort`],
+    ["symphony-entry.ts", "--baseDir", dirname(source), "--outFile", "out.wasm", "--runtime", "incremental", "-O3", "--lib", BINDINGS, "--use", "abort=~lib/symphony/abort"],
     {
-      readFile: (name: string) => {
+      readFile: (name: string, base: string) => {
         if (name === "symphony-entry.ts") return entry;
-        const file = join(root, name);
-        return existsSync(file) ? readFileSync(file, "utf8") : null;
+        const file = base === BINDINGS ? LIBRARY[name] : join(dirname(source), name);
+        return file !== undefined && existsSync(file) ? readFileSync(file, "utf8") : null;
       },
       writeFile: (name: string, contents: Uint8Array) => {
         if (name === "out.wasm") binary = contents;
@@ -99,7 +117,7 @@ async function compileAssemblyScript(source: string): Promise<Uint8Array> {
       listFiles: () => [],
     },
   );
-  if (error || !binary) throw new Error(`${source}: ${error?.message ?? "no output"}\n${stderr.toString()}`);
+  if (error || !binary) throw new SymphonyError("extension/unbuilt", `Cannot build ${source}: ${error?.message ?? "no output"}\n${stderr.toString()}`);
   return binary;
 }
 
@@ -125,10 +143,16 @@ function run(program: string, args: string[]): void {
 }
 
 /** Bundled into one module first; what the host gives stays an import. */
-async function fromJavaScript(source: string, wit: string): Promise<Uint8Array> {
+async function fromJavaScript(source: string, manifest: Manifest, wit: string): Promise<Uint8Array> {
   const { componentize } = (await import("componentize-qjs")) as unknown as { componentize: (options: object) => Promise<{ component: Uint8Array }> };
-  const bundle = await Bun.build({ entrypoints: [source], format: "esm", target: "browser", external: ["symphony:*"] });
+  const bundle = await Bun.build({ entrypoints: [source], format: "esm", target: "browser", external: ["symphony:*"], plugins: [guestImports], throw: false });
+  if (!bundle.success)
+    throw new SymphonyError(
+      "extension/unbuilt",
+      `Cannot build ${source}:\n${bundle.logs.map(({ message, position }) => `  ${position ? `${position.file}:${position.line}: ` : ""}${message}`).join("\n")}`,
+    );
   const jsSource = await (bundle.outputs[0] as Blob).text();
+  checkImports(source, jsSource, manifest);
   const work = mkdtempSync(join(tmpdir(), "symphony-js-"));
   try {
     const file = join(work, "mine.wit");
@@ -138,6 +162,32 @@ async function fromJavaScript(source: string, wit: string): Promise<Uint8Array> 
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** `symphony` is our binding; what belongs to a platform is told where it is imported, for it would be empty when it runs. */
+const guestImports: Bun.BunPlugin = {
+  name: "guest-imports",
+  setup(build) {
+    build.onResolve({ filter: /^symphony$/ }, () => ({ path: join(BINDINGS, "javascript/symphony.js") }));
+    build.onResolve({ filter: /^(node|bun):/ }, ({ path, importer }) => {
+      throw new Error(`${importer} imports ${path}, which a step doesn't have; what it may use is symphony:host/... (docs/extensions.md)`);
+    });
+  },
+};
+
+/** What the tools would say only in their own terms, or when it runs. */
+function checkImports(source: string, bundled: string, manifest: Manifest): void {
+  const { exports, imports } = new Bun.Transpiler({ loader: "js" }).scan(bundled);
+  const wanted = manifest.kind === "operator" ? "transform" : "inference";
+  const faults: string[] = [];
+  if (!exports.includes(wanted)) faults.push(`it exports ${exports.join(", ") || "nothing"}; ${manifest.kind === "operator" ? "an operator" : "an instrument"} exports ${wanted}`);
+  for (const { path } of imports) {
+    const name = /^symphony:host\/(files|artifacts)@/.exec(path)?.[1];
+    if (name === "files" && !manifest.capabilities.files) faults.push(`it imports ${path}; the manifest must ask for it: files = "read" under [capabilities]`);
+    if (name === "artifacts" && manifest.capabilities.artifacts === "none")
+      faults.push(`it imports ${path}; the manifest must ask for it: artifacts = "read" or "write" under [capabilities]`);
+  }
+  if (faults.length) throw new SymphonyError("extension/unbuilt", `Cannot build ${source}:\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
 }
 
 /** A core module with other names for some exports; WIT's names can't be written in most languages. */
@@ -167,18 +217,20 @@ function renameExports(module: Uint8Array, names: ReadonlyMap<string, string>): 
 }
 
 if (import.meta.main) {
-  const named = process.argv.slice(2);
-  const all = readdirSync(join(root, "extensions"), { withFileTypes: true }).filter(
-    (entry) => entry.isDirectory() && existsSync(join(root, "extensions", entry.name, "manifest.toml")),
-  );
-  const folders = named.length ? named : all.map(({ name }) => join(root, "extensions", name)).sort();
-  let built = 0;
-  for (const folder of folders) {
+  const named = process.argv.slice(2).filter((arg) => arg !== "--quiet");
+  const quiet = process.argv.includes("--quiet");
+  if (named.length === 0) {
+    console.error("usage: build-extension.ts FOLDER...");
+    process.exit(2);
+  }
+  for (const folder of named) {
     const begun = performance.now();
-    if ((await buildExtension(folder)) === "built") {
-      built++;
-      console.error(`built ${relative(root, folder)} in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    try {
+      const how = await buildExtension(resolve(folder));
+      if (!quiet) console.error(how === "built" ? `built ${folder} in ${((performance.now() - begun) / 1000).toFixed(1)} s` : `${folder} is current`);
+    } catch (cause) {
+      console.error((cause as Error).message);
+      process.exitCode = 1;
     }
   }
-  if (built === 0) console.error("extensions are current");
 }

@@ -28,6 +28,8 @@ install() {
   # not `npm ci`: it refuses a lock file without the optional packages of platforms that a registry doesn't carry
   npm install --no-save --no-audit --no-fund --no-update-notifier --loglevel=error $1 >&2
 }
+# who develops keeps the packages for it
+[ -f node_modules/.symphony-dev ] && what=dev
 if [ "$what" = dev ]; then
   if ! current dev; then install ""; touch node_modules/.symphony-dev node_modules/.symphony-run; fi
 elif ! current dev && ! current run; then

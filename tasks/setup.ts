@@ -1,7 +1,8 @@
 // The second half of the set-up, which runs on Bun: bundles the programs of child processes, builds the extensions.
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { buildExtension } from "./build-extension.ts";
+import { isCurrent } from "./build-extension.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -40,13 +41,33 @@ export function extensionFolders(parent: string): string[] {
     .sort();
 }
 
+/** Builds all extensions below a folder, some at once, each in a process of its own. The messages of those that failed. */
+export async function buildExtensions(parent: string, tell: (line: string) => void): Promise<string[]> {
+  const folders = extensionFolders(parent);
+  const failed: string[] = [];
+  let next = 0;
+  let ended = 0;
+  const buildNext = async (): Promise<void> => {
+    for (let folder = folders[next++]; folder !== undefined; folder = folders[next++]) {
+      const name = folder.slice(root.length + 1);
+      const begun = performance.now();
+      if (!isCurrent(folder)) {
+        const child = Bun.spawn([process.execPath, join(root, "tasks/build-extension.ts"), "--quiet", folder], { stdout: "ignore", stderr: "pipe" });
+        const message = (await new Response(child.stderr).text()).trim();
+        if ((await child.exited) !== 0) failed.push(message || `${name}: the build ended with code ${child.exitCode}`);
+        else tell(`built ${name} (${ended + 1} of ${folders.length}) in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+      }
+      ended++;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, availableParallelism()) }, buildNext));
+  return failed;
+}
+
 if (import.meta.main) {
   mkdirSync(join(root, ".build"), { recursive: true });
   await bundlePrograms();
-  const folders = extensionFolders("extensions");
-  for (const [index, folder] of folders.entries()) {
-    const begun = performance.now();
-    if ((await buildExtension(folder)) === "built")
-      console.error(`symphony: built ${folder.slice(root.length + 1)} (${index + 1} of ${folders.length}) in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
-  }
+  const failed = await buildExtensions("extensions", (line) => console.error(`symphony: ${line}`));
+  // one that can't be built hinders nobody: `symphony ext list` and a run that needs it tell the same
+  for (const message of failed) console.error(`symphony: an extension was not built: ${message}`);
 }

@@ -64,6 +64,14 @@ async function bringTools(): Promise<string[]> {
   return wanted.filter(({ program }) => !has(program)).map(({ program, packages, covers }) => `${program} is missing (Debian: ${packages.join(" ")}): ${covers} not tested`);
 }
 
+/** Names of the tests that failed, from the JUnit report of one runner. */
+function failedIn(report: string): string[] {
+  if (!existsSync(report)) return [];
+  const unescape = (text: string): string => text.replaceAll("&quot;", '"').replaceAll("&apos;", "'").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+  const cases = readFileSync(report, "utf8").matchAll(/<testcase\b([^>]*?)(\/>|>(.*?)<\/testcase>)/gs);
+  return [...cases].flatMap(([, head, , inner]) => (/<(failure|error)\b/.test(inner ?? "") ? [unescape(/\bname="([^"]*)"/.exec(head as string)?.[1] ?? "?")] : []));
+}
+
 /** The JUnit report of one runner. */
 function countsOf(report: string): Counts {
   if (!existsSync(report)) return { passed: 0, failed: 1, skipped: 0 };
@@ -105,10 +113,15 @@ async function test(args: string[]): Promise<number> {
   const bunCode = await run(bun, ["test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${onBun}`, ...coverage, ...args]);
   tally("Bun", bunCode, countsOf(onBun));
 
+  const onDeno = join(reports, "deno.xml");
   if (args.length === 0) {
-    const onDeno = join(reports, "deno.xml");
     const denoCode = await run("node", [deno, "test", "-A", "--no-check", "--no-prompt", `--junit-path=${onDeno}`, "runtime", "pit", "tests", "extensions"]);
     tally("Deno", denoCode, countsOf(onDeno));
+  }
+  for (const name of failedIn(onBun)) console.log(`failed on Bun: ${name}`);
+  if (args.length === 0) {
+    for (const name of failedIn(onDeno)) console.log(`failed on Deno: ${name}`);
+    console.log("skipped on Deno: tests that start both runtimes themselves, or the browser; they ran on Bun");
   }
   for (const note of notes) console.log(`skipped: ${note}`);
   total.skipped += notes.length;

@@ -1,6 +1,6 @@
 // A table's text as JSON rows. The grammar is in reader.ts; here are headers, ragged rows and what a cell becomes.
-import { Call, ErrorKind, Value } from "../../wit/bindings/assemblyscript/symphony";
-import { TextBuilder, numberEnd, quote, quoteInto } from "../../wit/bindings/assemblyscript/json";
+import { Call, ErrorKind, Value } from "symphony";
+import { TextBuilder, numberEnd, quote, quoteInto } from "symphony/json";
 import { Reader } from "./reader";
 
 export function process(call: Call): void {

@@ -1,5 +1,5 @@
 // One file's bytes as text: reads up to a limit, tells text from binary, leaves out a byte order mark.
-import { Call, Value, read } from "../../wit/bindings/assemblyscript/symphony";
+import { Call, Value, read } from "symphony";
 
 /** The host gives at most 1 MiB; smaller steps keep a pipe's buffers small. */
 const STEP_BYTES = 262144;

@@ -1,7 +1,7 @@
 // Lists a granted folder, or reads one file of it. What a path may be is for the host to decide, whose faults are passed
 // on as they are.
-import { Call, ErrorKind, FileKind, Value, entries, progress } from "../../wit/bindings/assemblyscript/symphony";
-import { compareText } from "../../wit/bindings/assemblyscript/json";
+import { Call, ErrorKind, FileKind, Value, entries, progress } from "symphony";
+import { compareText } from "symphony/json";
 import { readText } from "./content";
 
 /** How many entries pass between two reports of progress. */

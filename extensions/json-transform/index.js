@@ -1,7 +1,7 @@
 // Evaluates a JMESPath expression over JSON. The language and its functions are the package's; here are the ports and
 // what its errors mean.
 import jmespath from "jmespath";
-import { items, json, operator } from "../../wit/bindings/javascript/symphony.js";
+import { items, json, operator } from "symphony";
 
 export const transform = operator((call) => {
   const expression = call.setting("expression");

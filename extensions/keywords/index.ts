@@ -1,6 +1,6 @@
 // The keywords of a text: words (tokens.ts), their scores (yake.ts), and a choice without near duplicates.
-import { Call, Value } from "../../wit/bindings/assemblyscript/symphony";
-import { Json, JsonKind, stringify } from "../../wit/bindings/assemblyscript/json";
+import { Call, Value } from "symphony";
+import { Json, JsonKind, stringify } from "symphony/json";
 import { StopWords } from "./stop-words";
 import { Token, Tokens, isCode } from "./tokens";
 import { Candidate, Yake } from "./yake";

@@ -1,5 +1,5 @@
 // Source code and data formats: by a file's name, else by what its lines look like. Markdown and plain text are prose.
-import { parseJson } from "../../wit/bindings/assemblyscript/json";
+import { parseJson } from "symphony/json";
 import { Guess } from "./latin";
 
 const ENDINGS = new Map<string, string>();

@@ -1,6 +1,6 @@
 // Names the language of a text: source code by path or look (code.ts), other scripts (scripts.ts), Latin (latin.ts).
-import { Call, Value } from "../../wit/bindings/assemblyscript/symphony";
-import { TextBuilder } from "../../wit/bindings/assemblyscript/json";
+import { Call, Value } from "symphony";
+import { TextBuilder } from "symphony/json";
 import { Place, guessCode, guessPath } from "./code";
 import { Guess } from "./latin";
 import { guessProse } from "./scripts";

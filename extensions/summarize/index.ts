@@ -1,5 +1,5 @@
 // Extractive summaries by TextRank: splits, ranks, and gives the best sentences in the order of the text.
-import { Call, ErrorKind, Value } from "../../wit/bindings/assemblyscript/symphony";
+import { Call, ErrorKind, Value } from "symphony";
 import { commentsOf, isCode } from "./code";
 import { Outline } from "./markdown";
 import { rank } from "./rank";
@@ -17,7 +17,7 @@ export function process(call: Call): void {
   const sentences: string[] = [];
   const spare: string[] = [];
   if (call.has("text")) collect(call.input("text").text, sentences, spare);
-  const parts = call.input("parts").items;
+  const parts = call.has("parts") ? call.input("parts").items : [];
   for (let i = 0; i < parts.length; i++) collect(parts[i].text, sentences, spare);
 
   const considered = thin(substantial(sentences.length ? sentences : spare), <i32>call.number("maxSentences"));

@@ -1,6 +1,6 @@
 // A text's blocks: paragraphs and list items as prose, apart from headings, tables, front matter and fenced code. Plain
 // text is Markdown without marks. Leaves out indented code, which can't be told from an indented paragraph.
-import { TextBuilder } from "../../wit/bindings/assemblyscript/json";
+import { TextBuilder } from "symphony/json";
 
 export class Outline {
   /** Prose, one line each, without inline marks. */

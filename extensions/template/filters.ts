@@ -1,6 +1,6 @@
 // The filters of a template: JSON in, JSON out; null stands for a missing value. A filter given a kind of value that it
 // has no meaning for returns null, which prints nothing.
-import { Json, JsonKind, TextBuilder, compareText, stringify } from "../../wit/bindings/assemblyscript/json";
+import { Json, JsonKind, TextBuilder, compareText, stringify } from "symphony/json";
 import { fixed, sum } from "./decimal";
 
 const NAMES = ["length", "group", "sort", "join", "first", "last", "number", "sum", "markdown", "upper", "lower", "default", "json", "entries"];

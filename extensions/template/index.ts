@@ -1,7 +1,7 @@
 // Fills a text template with JSON. Syntax in parse.ts, filters in filters.ts; knows nothing of HTML and escapes nothing
 // unless a filter says so.
-import { Call, ErrorKind, Value, writeArtifact } from "../../wit/bindings/assemblyscript/symphony";
-import { Json, JsonKind, TextBuilder, parseJson } from "../../wit/bindings/assemblyscript/json";
+import { Call, ErrorKind, Value, writeArtifact } from "symphony";
+import { Json, JsonKind, TextBuilder, parseJson } from "symphony/json";
 import { parseTemplate } from "./parse";
 import { Frame, OUTPUT_UNITS_MAX, Renderer } from "./render";
 

@@ -1,6 +1,6 @@
 // Fills a parsed template. A name is looked for in the innermost section's value first, then outwards; the rest of a
 // path only below what its first name found.
-import { Json, JsonKind, TextBuilder } from "../../wit/bindings/assemblyscript/json";
+import { Json, JsonKind, TextBuilder } from "symphony/json";
 import { applyFilter, print, step } from "./filters";
 import { Node, NodeKind } from "./parse";
 

@@ -1,5 +1,5 @@
 // Cuts text into parts; joined they give the text again.
-import { Call, Value } from "../../wit/bindings/assemblyscript/symphony";
+import { Call, Value } from "symphony";
 
 export function process(call: Call): void {
   const text = call.input("text").text;

@@ -149,8 +149,7 @@ class Run implements RunHandle {
       this.#pump();
     },
     itemFailed: (frame, node, index, cause) => {
-      const { code, message, detail, step } = asError(cause);
-      this.#failed(frame, node, new SymphonyError(code, `item ${index}: ${message}`, { cause, detail, step }));
+      this.#failed(frame, node, within(`item ${index}`, asError(cause)));
       this.#pump();
     },
   };
@@ -350,7 +349,7 @@ class Run implements RunHandle {
     const then = typeof plan.onFailure === "string" ? plan.onFailure : "fallback";
     const { code, detail, step, message } = error;
     this.#record({ run: this.run, event: "node.failed", node: path, code, ...(detail ? { detail } : {}), ...(step ? { step } : {}), message, then });
-    if (then === "stop") this.#fall(frame, frame.parent ? error : failureOfRun(path, error));
+    if (then === "stop") this.#fall(frame, frame.parent ? within(plan.id, error) : failureOfRun(path, error));
     else if (then === "fallback") {
       frame.standsFor ??= new Map();
       frame.standsFor.set(plan.fallback, node);
@@ -389,6 +388,11 @@ class Run implements RunHandle {
     frame.release(failed);
     this.#makeReady(frame, fallback);
   }
+}
+
+/** An error as the node around it tells it: with the way to where it happened. */
+function within(place: string, error: SymphonyError): SymphonyError {
+  return new SymphonyError(error.code, `${place}: ${error.message}`, { cause: error, detail: error.detail, step: error.step });
 }
 
 function failureOfRun(path: string, error: SymphonyError): SymphonyError {

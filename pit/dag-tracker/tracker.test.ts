@@ -439,7 +439,7 @@ describe("bodies", () => {
       return sum(task);
     };
     const failed = await run(map(), odd, { list: list(3), p: number(0) });
-    expect([failed.result.state, failed.ends["m"], failed.result.error?.message.includes("item 1: bad item")]).toEqual(["failed", "failed", true]);
+    expect([failed.result.state, failed.ends["m"], failed.result.error?.message.includes("item 1: s: bad item")]).toEqual(["failed", "failed", true]);
     const left = await run(map({ onItemFailure: "skip" }), odd, { list: list(3), p: number(0) });
     expect([left.result.state, left.outputs["o"]]).toEqual(["completed", [1, 23]]);
   });

@@ -39,11 +39,20 @@ export interface CapabilityLimits {
   readonly entriesPage: number;
   readonly logLines: number;
   readonly openWriters: number;
+  /** Of all artifacts that one call makes. */
   readonly artifactBytes: number;
+  readonly artifacts: number;
 }
 
 /** Limits a call. */
-export const CAPABILITY_LIMITS: CapabilityLimits = { pieceBytes: 1024 * 1024, entriesPage: 1000, logLines: 1000, openWriters: 16, artifactBytes: 1024 * 1024 * 1024 };
+export const CAPABILITY_LIMITS: CapabilityLimits = {
+  pieceBytes: 1024 * 1024,
+  entriesPage: 1000,
+  logLines: 1000,
+  openWriters: 16,
+  artifactBytes: 1024 * 1024 * 1024,
+  artifacts: 10_000,
+};
 
 const LEVELS = ["debug", "info", "warn", "error"];
 const PROGRESS_MS = 50;
@@ -53,7 +62,9 @@ export function createHostCalls(record: CallRecord): HostCalls & { known(id: str
   const { manifest } = record;
   const given = new Map<string, ArtifactRef>();
   for (const { value } of record.inputs) for (const item of value.tag === "items" ? value.val : [value as Item]) if (item.tag === "artifact") given.set(item.val.id, item.val);
-  const writers = new Map<number, { writer: Promise<Awaited<ReturnType<ArtifactPort["create"]>>>; size: number }>();
+  const writers = new Map<number, ReturnType<ArtifactPort["create"]>>();
+  let written = 0;
+  let finished = 0;
   let listed: { root: string; path: string; entries: Promise<FolderEntry[]> } | undefined;
   let lines = 0;
   let progressAt = Number.NEGATIVE_INFINITY;
@@ -113,11 +124,12 @@ export function createHostCalls(record: CallRecord): HostCalls & { known(id: str
       return [await record.artifacts.read(string(id), ...piece(number(offset), number(length)))];
     },
     "writer.new": ([id, mediaType]) => {
+      if (writers.has(number(id))) throw new SymphonyError("isolate/protocol", "Cannot open a writer twice");
       if (manifest.capabilities.artifacts !== "write" || writers.size >= CAPABILITY_LIMITS.openWriters) return [];
       const writer = record.artifacts.create(string(mediaType));
       // told at the first append
       writer.catch(() => {});
-      writers.set(number(id), { writer, size: 0 });
+      writers.set(number(id), writer);
       return [];
     },
     "writer.append": async ([id, data]) => {
@@ -125,15 +137,23 @@ export function createHostCalls(record: CallRecord): HostCalls & { known(id: str
       const bytes = data instanceof Uint8Array ? data : new Uint8Array(0);
       if (bytes.length > CAPABILITY_LIMITS.pieceBytes)
         throw new SymphonyError("run/limit", `Cannot append ${bytes.length} bytes at a time, at most ${CAPABILITY_LIMITS.pieceBytes}`);
-      open.size += bytes.length;
-      if (open.size > CAPABILITY_LIMITS.artifactBytes) throw new SymphonyError("run/limit", `Cannot make an artifact of over ${CAPABILITY_LIMITS.artifactBytes} bytes`);
-      await (await open.writer).append(bytes);
+      written += bytes.length;
+      if (written > CAPABILITY_LIMITS.artifactBytes) throw new SymphonyError("run/limit", `Cannot make artifacts of over ${CAPABILITY_LIMITS.artifactBytes} bytes in one call`);
+      await (await open).append(bytes);
       return [];
     },
     "writer.finish": async ([id]) => {
       const open = writerOf(number(id));
       writers.delete(number(id));
-      const ref = await (await open.writer).finish();
+      const writer = await open;
+      if (++finished > CAPABILITY_LIMITS.artifacts) {
+        await writer.abort();
+        throw new SymphonyError("run/limit", `Cannot make over ${CAPABILITY_LIMITS.artifacts} artifacts in one call`);
+      }
+      const ref = await writer.finish().catch(async (cause: unknown) => {
+        await writer.abort().catch(() => {});
+        throw cause;
+      });
       given.set(ref.id, ref);
       return [ref.id, ref.size, ref.mediaType];
     },
@@ -153,7 +173,7 @@ export function createHostCalls(record: CallRecord): HostCalls & { known(id: str
   function abandon(id: number): void {
     const open = writers.get(id);
     writers.delete(id);
-    open?.writer.then((writer) => writer.abort()).catch(() => {});
+    open?.then((writer) => writer.abort()).catch(() => {});
   }
 
   return {

@@ -114,16 +114,19 @@ function grantsKey(manifest: Manifest, grants: Grants): string {
   return JSON.stringify([manifest.id, manifest.version, folders, manifest.capabilities.artifacts]);
 }
 
+/** A guest may ask for no more; timers take 31 bits. */
+const RETRY_AFTER_MS_MAX = 24 * 3600 * 1000;
+
 function failureOf(outcome: Exclude<Outcome, { ended: "ok" }>, manifest: Manifest): SymphonyError {
   if (outcome.ended === "error") {
     const { error } = outcome;
     const transient = error.tag === "transient";
     const fault = error.tag === "transient" ? error.val.fault : error.val;
     const code: ErrorCode = fault.kind === "denied" ? "step/denied" : fault.kind === "invalid-input" || fault.kind === "invalid-settings" ? "step/input" : "step/error";
-    const where = fault.name ? `${fault.name}: ` : "";
+    const where = fault.name ? `${manifest.inputs.has(fault.name) ? "input " : manifest.settings.has(fault.name) ? "setting " : ""}${fault.name}: ` : "";
     return new SymphonyError(code, `${where}${fault.message}`.slice(0, 4096), {
       retryable: transient,
-      retryAfterMs: error.tag === "transient" ? error.val.retryAfterMs : 0,
+      retryAfterMs: error.tag === "transient" ? Math.min(error.val.retryAfterMs, RETRY_AFTER_MS_MAX) : 0,
       detail: fault.code.slice(0, 64),
       step: { kind: fault.kind, name: fault.name?.slice(0, 128), details: fault.details?.slice(0, 4096) },
     });

@@ -3,7 +3,8 @@
 import { SymphonyError } from "../error.ts";
 import type { ProcessPlatform } from "../platform/platform.ts";
 import type { Catalogue } from "../workflow/plan.ts";
-import { type Manifest, parseManifest } from "./manifest.ts";
+import { COMPONENT_BYTES_MAX } from "./gate/gate.ts";
+import { type Manifest, MANIFEST_BYTES_MAX, parseManifest } from "./manifest.ts";
 
 /** An extension that was found, with the way to its component. */
 export interface Extension {
@@ -46,9 +47,9 @@ export async function discoverExtensions(platform: ProcessPlatform, folders: rea
   for (const folder of folders) {
     for (const name of await platform.listFolder(folder)) {
       const place = `${folder}/${name}`;
-      const bytes = await platform.readFile(`${place}/manifest.toml`);
-      if (!bytes) continue;
       try {
+        const bytes = await platform.readFile(`${place}/manifest.toml`, MANIFEST_BYTES_MAX);
+        if (!bytes) continue;
         extensions.push(extensionAt(platform, place, new TextDecoder().decode(bytes)));
       } catch (cause) {
         if (!(cause instanceof SymphonyError)) throw cause;
@@ -65,7 +66,7 @@ function extensionAt(platform: ProcessPlatform, place: string, text: string): Ex
     manifest,
     place,
     async component() {
-      const bytes = await platform.readFile(`${place}/${manifest.component}`);
+      const bytes = await platform.readFile(`${place}/${manifest.component}`, COMPONENT_BYTES_MAX);
       if (!bytes) throw new SymphonyError("extension/unbuilt", `Cannot run ${manifest.id}: its component ${place}/${manifest.component} is missing; build the extension`);
       return bytes;
     },

@@ -96,7 +96,7 @@ const schema = z.strictObject({
   settings: named(setting),
 });
 
-const MANIFEST_BYTES_MAX = 256 * 1024;
+export const MANIFEST_BYTES_MAX = 256 * 1024;
 
 /**
  * Reads a manifest in TOML. `place` names the file in messages. Throws `manifest/invalid` with all faults together.

@@ -25,14 +25,15 @@ function names(path: string): string[] {
 }
 
 function failed(cause: unknown, path: string): SymphonyError {
-  const { code, message } = cause as { code?: string; message: string };
+  const { code } = cause as { code?: string };
   if (cause instanceof SymphonyError) return cause;
   const shown = JSON.stringify(path);
   if (code === "ENOENT") return new SymphonyError("files/not-found", `Cannot read ${shown}: nothing stands there`);
   if (code === "ELOOP" || code === "EMLINK") return new SymphonyError("files/denied", `Cannot read ${shown}: a symbolic link is on the way, and links are not followed`);
   if (code === "ENOTDIR") return new SymphonyError("files/not-found", `Cannot read ${shown}: a name on the way is no folder, or is a symbolic link`);
   if (code === "EACCES" || code === "EPERM") return new SymphonyError("files/denied", `Cannot read ${shown}: the operating system refuses`);
-  return new SymphonyError("files/not-found", `Cannot read ${shown}: ${message}`, { cause });
+  // the message names the way there, which is no guest's business
+  return new SymphonyError("files/not-found", `Cannot read ${shown}: ${code ?? "it failed"}`, { cause });
 }
 
 const { O_RDONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants;

@@ -40,6 +40,8 @@ export interface Folder {
 export interface Child {
   readonly pid: number;
   send(bytes: Uint8Array): void;
+  /** Bytes that were sent and that it hasn't taken yet. */
+  readonly unsent: number;
   /** SIGKILL; `ended` follows. */
   kill(): void;
   /** How it ended, with the last lines of stderr. */
@@ -55,8 +57,8 @@ export interface Platform {
 /** What the extension host needs besides; a tab will answer with workers. */
 export interface ProcessPlatform extends Platform {
   folder(path: string): Folder;
-  /** A file of ours, such as a manifest or a component; undefined when it isn't there. */
-  readFile(path: string): Promise<Uint8Array | undefined>;
+  /** A file of at most `most` bytes, such as a manifest or a component; undefined when it isn't there, `cli/io` when it is something else. */
+  readFile(path: string, most: number): Promise<Uint8Array | undefined>;
   /** Names in a folder of ours, sorted; empty when it isn't there. */
   listFolder(path: string): Promise<string[]>;
   /** Starts the isolate's program, or the program that prepares components. `onData` chunks are no messages. */

@@ -2,7 +2,7 @@
 // `node:` stands here.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { constants, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -30,7 +30,7 @@ export function createSystemPlatform(programs: Programs): ProcessPlatform {
     digest,
     storage: createFileStorage,
     folder: createFolder,
-    readFile: (path) => readFile(path).then((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), absent),
+    readFile: readRegularFile,
     listFolder: async (path) => ((await readdir(path).catch(absent)) ?? []).sort(),
     spawn(program, onData) {
       const child = startChild(command(program, programs, name, confinement === "bubblewrap"), onData);
@@ -49,6 +49,20 @@ export function createSystemPlatform(programs: Programs): ProcessPlatform {
 function digest(): Digest {
   const hash = createHash("sha256");
   return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+}
+
+/** What strangers hand out may be a pipe, a device, or larger than memory. */
+async function readRegularFile(path: string, most: number): Promise<Uint8Array | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(absent);
+  if (!file) return undefined;
+  try {
+    const found = await file.stat();
+    if (!found.isFile()) throw new SymphonyError("cli/io", `Cannot read ${JSON.stringify(path)}: it is no regular file`);
+    if (found.size > most) throw new SymphonyError("cli/io", `Cannot read ${JSON.stringify(path)}: it has ${found.size} bytes, at most ${most} are allowed`);
+    return await readAt(file, 0, found.size);
+  } finally {
+    await file.close();
+  }
 }
 
 // ---- storage ----
@@ -92,20 +106,33 @@ export function createFileStorage(folder: string): Storage {
       }
     },
     async writer() {
-      const from = await temporary();
-      const file = await open(from, "wx");
+      const attempt = <T>(work: () => Promise<T>): Promise<T> =>
+        work().catch((cause: unknown) => {
+          throw storageFault(cause);
+        });
+      const from = await attempt(temporary);
+      const file = await attempt(() => open(from, "wx"));
+      let closed = false;
+      const close = async (): Promise<void> => {
+        if (closed) return;
+        closed = true;
+        await file.close();
+      };
       return {
-        append: async (bytes) => {
-          for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
-        },
-        commit: async (name) => {
-          await file.close();
-          await settle(from, name);
-        },
-        abort: async () => {
-          await file.close();
-          await rm(from, { force: true });
-        },
+        append: (bytes) =>
+          attempt(async () => {
+            for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+          }),
+        commit: (name) =>
+          attempt(async () => {
+            await close();
+            await settle(from, name);
+          }),
+        abort: () =>
+          attempt(async () => {
+            await close();
+            await rm(from, { force: true });
+          }),
       };
     },
     size: (name) => stat(place(name)).then((found) => found.size, absent),
@@ -144,7 +171,13 @@ function storageFault(cause: unknown): SymphonyError {
 /** Whether bubblewrap is there and may make its namespaces; asked once a process. */
 function bubblewrap(): boolean {
   if (process.platform !== "linux" || !existsSync("/usr/bin/bwrap")) return false;
-  return spawnSync("/usr/bin/bwrap", ["--unshare-all", "--ro-bind", "/", "/", "/bin/true"], { env: {}, stdio: "ignore", timeout: 2000 }).status === 0;
+  return (
+    spawnSync("/usr/bin/bwrap", ["--unshare-all", "--size", "4096", "--tmpfs", "/tmp", "--ro-bind", "/", "/", "--remount-ro", "/", "/bin/true"], {
+      env: {},
+      stdio: "ignore",
+      timeout: 2000,
+    }).status === 0
+  );
 }
 
 function command(program: "isolate" | "prepare", programs: Programs, runtime: "bun" | "deno", wrapped: boolean): string[] {
@@ -181,6 +214,8 @@ function command(program: "isolate" | "prepare", programs: Programs, runtime: "b
     "/proc",
     "--dev",
     "/dev",
+    "--size",
+    String(SCRATCH_BYTES),
     "--tmpfs",
     "/tmp",
     ...libraries.flatMap((path) => ["--ro-bind", path, path]),
@@ -190,12 +225,20 @@ function command(program: "isolate" | "prepare", programs: Programs, runtime: "b
     ...(programs.compiled ? [] : ["--ro-bind", dirname(file), dirname(file)]),
     ...(runtime === "deno" ? ["--setenv", "DENO_DIR", "/tmp"] : []),
     ...Object.entries(ENGINE).flatMap(([name, value]) => ["--setenv", name, value]),
+    // memory that no process weighs is not to be had
+    "--remount-ro",
+    "/dev",
+    "--remount-ro",
+    "/",
     "--chdir",
     "/tmp",
     binary,
     ...own,
   ];
 }
+
+/** For what a runtime wants to keep beside itself. */
+const SCRATCH_BYTES = 8 * 1024 * 1024;
 
 /** Bun's optimising compiler takes 80 MiB for one interpreter's loop; functions this large stay with the baseline compiler. */
 const ENGINE = { BUN_JSC_maximumOMGCandidateCost: "20000" };
@@ -207,12 +250,20 @@ function startChild(argv: string[], onData: (chunk: Uint8Array) => void): Child 
   const onStderr = (chunk: Uint8Array): void => {
     if (stderr.length < STDERR_KEPT) stderr += new TextDecoder().decode(chunk).slice(0, STDERR_KEPT);
   };
-  const { pid, send, kill, exited } = "Deno" in globalThis ? startOnDeno(argv, folder, onData, onStderr) : startOnBun(argv, folder, onData, onStderr);
+  const { pid, send, unsent, kill, exited } = "Deno" in globalThis ? startOnDeno(argv, folder, onData, onStderr) : startOnBun(argv, folder, onData, onStderr);
   const ended = exited.then(({ code, signal, fault }) => {
     rmSync(folder, { recursive: true, force: true });
     return { code, signal, stderr: fault ? `${stderr}${fault}` : stderr };
   });
-  return { pid, send, kill: () => killAll(pid, kill), ended };
+  return {
+    pid,
+    send,
+    get unsent() {
+      return unsent();
+    },
+    kill: () => killAll(pid, kill),
+    ended,
+  };
 }
 
 /** The innermost first: bubblewrap passes a kill on only after it has died itself, which takes some milliseconds more. */
@@ -230,6 +281,7 @@ function killAll(pid: number, kill: () => void): void {
 interface Started {
   pid: number;
   send: (bytes: Uint8Array) => void;
+  unsent: () => number;
   kill: () => void;
   exited: Promise<{ code: number | null; signal: string | null; fault?: string }>;
 }
@@ -252,6 +304,7 @@ function startOnBun(argv: string[], cwd: string, onData: (chunk: Uint8Array) => 
     send: (bytes) => {
       if (!over) child.stdin?.write(bytes);
     },
+    unsent: () => child.stdin?.writableLength ?? 0,
     kill: () => void child.kill("SIGKILL"),
     exited: new Promise((resolve) => {
       child.on("error", (cause) => resolve({ code: null, signal: null, fault: cause.message }));
@@ -300,13 +353,20 @@ function startOnDeno(argv: string[], cwd: string, onData: (chunk: Uint8Array) =>
     for await (const chunk of stream) take(chunk);
   };
   let over = false;
+  let waiting = 0;
   void drain(child.stdout, onData).catch(() => {});
   void drain(child.stderr, onStderr).catch(() => {});
   return {
     pid: child.pid,
     send: (bytes) => {
-      if (!over) writer.write(bytes).catch(() => {});
+      if (over) return;
+      waiting += bytes.length;
+      const taken = (): void => {
+        waiting -= bytes.length;
+      };
+      writer.write(bytes).then(taken, taken);
     },
+    unsent: () => waiting,
     kill: () => {
       if (!over) child.kill("SIGKILL");
     },

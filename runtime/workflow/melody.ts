@@ -1,8 +1,10 @@
 // The melody's file format, version 1: its schema, its types, and reading it from text. Pure; leaves out what the parts
 // mean together (plan.ts). The JSON Schema for editors is made from this schema.
+import { printParseErrorCode, visit } from "jsonc-parser";
 import { z } from "zod";
 import { type Fault, SymphonyError } from "../error.ts";
 import { IDENTIFIER } from "../extension/manifest.ts";
+import { tooDeepAt } from "../json-depth.ts";
 import { faultsOf } from "../schema.ts";
 
 export const FORMAT_VERSION = 1;
@@ -158,8 +160,8 @@ export interface ReadMelody {
 export function readMelody(source: string): ReadMelody {
   const none = (message: string): ReadMelody => ({ melody: undefined, faults: [{ path: "", message }], nodePlaces: undefined, edgePlaces: undefined, suspects: new Set() });
   if (source.length > MELODY_CHARACTERS_MAX) return none(`the file has ${source.length} characters, at most ${MELODY_CHARACTERS_MAX} are allowed`);
-  const deep = tooDeep(source);
-  if (deep) return none(deep);
+  const deep = tooDeepAt(source, MELODY_DEPTH_MAX);
+  if (deep >= 0) return none(`brackets nest deeper than ${MELODY_DEPTH_MAX} at character ${deep}`);
   let raw: unknown;
   let own: string | undefined;
   // not a key of its own in JavaScript: left in, it would vanish on the way
@@ -172,8 +174,8 @@ export function readMelody(source: string): ReadMelody {
   try {
     raw = JSON.parse(source.charCodeAt(0) === 0xfeff ? source.slice(1) : source, watch);
     if (own) return none(`"__proto__" can't be a key or a name; choose another`);
-  } catch (cause) {
-    return none(`it is not JSON: ${(cause as Error).message}${placeOf(cause as Error, source)}`);
+  } catch {
+    return none(jsonFault(source.replace(/^\ufeff/, "")));
   }
   // edges are nine tenths of a large file: plain ones are looked at here, and the schema sees the others
   const edges = plainEdges(raw);
@@ -244,26 +246,43 @@ function salvage(raw: unknown, error: z.ZodError): Omit<ReadMelody, "faults"> {
   return { melody: again.data, nodePlaces, edgePlaces, suspects };
 }
 
-/** Brackets that nest too deep for a parser that recurses, found without one. */
-function tooDeep(source: string): string | undefined {
-  let depth = 0;
-  for (let at = 0; at < source.length; at++) {
-    const code = source.charCodeAt(at);
-    if (code === 0x22) {
-      for (at++; at < source.length && source.charCodeAt(at) !== 0x22; at++) if (source.charCodeAt(at) === 0x5c) at++;
-    } else if (code === 0x7b || code === 0x5b) {
-      if (++depth > MELODY_DEPTH_MAX) return `brackets nest deeper than ${MELODY_DEPTH_MAX} at character ${at}`;
-    } else if (code === 0x7d || code === 0x5d) depth--;
-  }
-  return undefined;
+/** Where a text stops being JSON and what was expected there; runtimes' own parsers tell no place, or each another. */
+function jsonFault(source: string): string {
+  let fault = "it is not JSON";
+  let found = false;
+  visit(
+    source,
+    {
+      onError(error, _offset, _length, line, column) {
+        if (found) return;
+        found = true;
+        const shown = (source.split("\n", line + 1)[line] ?? "").trim().slice(0, 80);
+        fault = `it is not JSON: line ${line + 1}, column ${column + 1}: ${JSON_FAULTS[error] ?? printParseErrorCode(error)}${shown ? `, in: ${shown}` : ""}`;
+      },
+    },
+    { disallowComments: true, allowTrailingComma: false },
+  );
+  return fault;
 }
 
-function placeOf(cause: Error, source: string): string {
-  const position = /position (\d+)/.exec(cause.message);
-  if (!position || /line \d+/.test(cause.message)) return "";
-  const before = source.slice(0, Number(position[1])).split("\n");
-  return ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
-}
+const JSON_FAULTS: Partial<Record<number, string>> = {
+  1: "this is no value; expected a string in double quotes, a number, true, false, null, { or [",
+  2: "this is no number",
+  3: "expected a key in double quotes; a comma before } is one too many",
+  4: "expected a value; a comma before ] is one too many",
+  5: "expected a colon after the key",
+  6: "expected a comma or the closing bracket",
+  7: "a } is missing",
+  8: "a ] is missing",
+  9: "the file goes on after its end",
+  10: "JSON has no comments; say it in a description",
+  11: "a comment is not closed, and JSON has none",
+  12: "a string is not closed",
+  13: "a number breaks off",
+  14: "\\u wants four hexadecimal digits",
+  15: "there is no such escape",
+  16: "a control character stands in a string; write it as \\n, \\t or \\u...",
+};
 
 /** Turns faults into the one error that reports them all. */
 export function melodyError(place: string, faults: readonly Fault[]): SymphonyError {

@@ -16,7 +16,7 @@ export function planBody(melody: MelodyBody, base: string, context: Context, inh
   const fault = (path: string, message: string): void => void faults.push({ path: base + path, message });
   const nodePath = (index: number): string => `nodes[${nodePlaces?.[index] ?? index}]`;
   const edgePath = (index: number): string => `edges[${edgePlaces?.[index] ?? index}]`;
-  const ports = (kind: "inputs" | "outputs"): MelodyPort[] => melodyPorts(melody, kind, fault);
+  const ports = (kind: "inputs" | "outputs"): MelodyPort[] => melodyPorts(melody, kind, base !== "", fault);
   const inputs = ports("inputs");
   const outputs = ports("outputs");
   const rule = melody.onFailure ?? inherited ?? "stop";
@@ -64,13 +64,16 @@ function checkNode(index: number, file: MelodyNode, { nodes, nodePath, fault }: 
       if (constants[slot] !== undefined && file.inputs?.[name] !== undefined)
         fault(`${nodePath(index)}.inputs.${name}`, `the port ${id}.${name} has a value here and an edge; leave out one`);
     } else if (required && constants[slot] === undefined)
-      fault(nodePath(index), `nothing feeds the input ${id}.${name} (${spellPortType(type)}), which is required; add an edge to "${id}.${name}" or a value under "inputs"`);
+      fault(
+        nodePath(index),
+        `nothing feeds the input ${id}.${name} (${spellPortType(type)}), which is required; add an edge to "${id}.${name}"${type.item === "folder" ? " from an input of that type" : ' or a value under "inputs"'}`,
+      );
   }
   if (work.does === "branch") compileCases(file, node, work.cases, (at, message) => fault(`${nodePath(index)}.${at}`, message));
   if (work.does === "merge" && inputs.length === 0) fault(nodePath(index), `${id} merges nothing; add edges to "${id}.NAME"`);
 }
 
-function melodyPorts(melody: MelodyBody, kind: "inputs" | "outputs", fault: (path: string, message: string) => void): MelodyPort[] {
+function melodyPorts(melody: MelodyBody, kind: "inputs" | "outputs", inner: boolean, fault: (path: string, message: string) => void): MelodyPort[] {
   const out: MelodyPort[] = [];
   for (const [name, spec] of Object.entries(melody[kind] ?? {})) {
     const type = parsePortType(spec.type);
@@ -81,6 +84,8 @@ function melodyPorts(melody: MelodyBody, kind: "inputs" | "outputs", fault: (pat
     }
     const preset = "default" in spec ? spec.default : undefined;
     const value = preset === undefined ? undefined : valueFromJson(preset, type);
+    if (preset !== undefined && type.item === "folder" && inner)
+      fault(`${kind}.${name}.default`, "a folder can't be named in a body: a person grants it; make it an input of the melody and lead it here by edges");
     if (value && holdsArtifact(value)) fault(`${kind}.${name}.default`, "an artifact can't be written into a melody; leave out the default, a person gives it");
     if (preset !== undefined && !value) fault(`${kind}.${name}.default`, `${spellValue(preset)} is not of type ${spec.type}; expected ${spellJsonForm(type)}`);
     const required = kind === "inputs" ? ((spec as { required?: boolean }).required ?? preset === undefined) && preset === undefined : !(spec as { optional?: boolean }).optional;

@@ -61,7 +61,8 @@ export function planNode(file: MelodyNode, path: () => string, context: Context,
       continue;
     }
     const value = valueFromJson(json, port.type);
-    if (value && holdsArtifact(value)) fault(`inputs.${name}`, "an artifact can't be written into a melody; make it an input, which a person gives");
+    if (port.type.item === "folder") fault(`inputs.${name}`, `a folder can't be named in a node: a person grants it; declare an input of type folder and add an edge from it`);
+    else if (value && holdsArtifact(value)) fault(`inputs.${name}`, "an artifact can't be written into a melody; make it an input, which a person gives");
     else if (value) node.constants[slot] = value;
     else fault(`inputs.${name}`, `${spellValue(json)} is not of type ${spellPortType(port.type)}; expected ${spellJsonForm(port.type)}`);
   }

@@ -186,7 +186,7 @@ const HOSTILE: [string, unknown, string][] = [
   [
     "macros in macros in macros",
     { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: "value.all(x, value.all(y, value.all(z, true)))" }] },
-    "macros nest 3 deep",
+    "nest 3 deep",
   ],
   ["a condition of 500 terms", { ...base, nodes: [upper("a")], edges: [{ from: "inputs.text", to: "a.text", when: Array(300).fill("true").join("||") }] }, "edges[0].when"],
   ["a setting that isn't there", { ...base, nodes: [upper("a", { settings: { stile: "loud" } })], edges: fed }, 'upper has no setting "stile" (did you mean "style"?)'],

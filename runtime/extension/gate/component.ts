@@ -5,7 +5,7 @@
 import { SymphonyError } from "../../error.ts";
 import { Cursor, malformed, Sink, unsupported } from "./cursor.ts";
 import { measureModule, type ModuleNeeds, rewriteModule } from "./module.ts";
-import { Shapes } from "./types.ts";
+import { NONE, Shapes, UNKNOWN } from "./types.ts";
 
 /** An interface with the type of each function in it, or a plain function under its own name. */
 export interface Port {
@@ -35,14 +35,13 @@ const PREAMBLE = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
 const DEPTH_MAX = 8;
 const SMALL_PAGES = 16;
 const ITEMS_MAX = 100_000;
-const UNKNOWN = -1;
 
 /** Labels: words of letters and digits, joined by '-'. */
 const LABEL = /^[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*$/;
 /** Names of functions, types and interfaces: labels, `[method]a.b` and the like, `ns:package/interface@1.2.3`. */
 const NAME =
   /^(?:(?:\[(?:constructor|method|static|resource-drop)\])?[a-zA-Z][a-zA-Z0-9]*(?:-[a-zA-Z0-9]+)*(?:\.[a-zA-Z][a-zA-Z0-9]*(?:-[a-zA-Z0-9]+)*)?|[a-z][a-z0-9-]*(?::[a-z][a-z0-9-]*)+(?:\/[a-z][a-z0-9-]*)+(?:@[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?)?)$/;
-/** JavaScript gives these a meaning of their own. */
+/** JavaScript gives these a meaning of their own, as a whole name or as a part of one, in any case. */
 const RESERVED = new Set(["then", "arguments", "eval", "constructor", "prototype", "proto"]);
 
 function quote(name: string): string {
@@ -52,7 +51,9 @@ function quote(name: string): string {
 function checkName(name: string, pattern: RegExp, place: string): string {
   if (!pattern.test(name))
     throw new SymphonyError("gate/name", `Cannot admit the component: ${place} is named ${quote(name)}; only letters, digits, '-' and the separators of WIT may stand in a name`);
-  if (RESERVED.has(name)) throw new SymphonyError("gate/name", `Cannot admit the component: ${place} is named ${quote(name)}, which JavaScript reserves; choose another name`);
+  const parts = name.replace(/^\[[a-z-]+\]/, "").split(/[.:/@]/);
+  if (parts.some((part) => RESERVED.has(part.toLowerCase())))
+    throw new SymphonyError("gate/name", `Cannot admit the component: ${place} is named ${quote(name)}, which JavaScript reserves; choose another name`);
   return name;
 }
 
@@ -145,8 +146,8 @@ class Scope {
   readonly types: number[] = [];
   /** Exported types and functions of each instance; undefined where they aren't known. */
   readonly instances: (ReadonlyMap<string, Exported> | undefined)[] = [];
-  /** What an instance type exports, by its index among types. */
-  readonly instanceTypes = new Map<number, Map<string, Exported>>();
+  /** What each instance type exports, by its shape, so that an alias of it is it; one table for the whole component. */
+  readonly instanceTypes: Map<number, ReadonlyMap<string, Exported>>;
   readonly exported = new Map<string, Exported>();
   /** Types of functions, as far as they are known. */
   readonly functions: number[] = [];
@@ -158,6 +159,7 @@ class Scope {
     this.shapes = shapes;
     this.parent = parent;
     this.depth = depth;
+    this.instanceTypes = parent?.instanceTypes ?? new Map();
   }
 }
 
@@ -410,7 +412,7 @@ function labelled(body: Cursor, read: () => number): { labels: string[]; childre
 function optionalType(body: Cursor, scope: Scope): number {
   const present = body.u8();
   if (present > 1) throw malformed(body.at - 1, "a flag is neither 0 nor 1");
-  return present ? valueType(body, scope) : UNKNOWN;
+  return present ? valueType(body, scope) : NONE;
 }
 
 function typeDefinition(body: Cursor, scope: Scope): number {
@@ -467,7 +469,7 @@ function typeDefinition(body: Cursor, scope: Scope): number {
     case 0x40: {
       const { labels, children } = labelled(body, () => valueType(body, scope));
       const results = body.u8();
-      let result = UNKNOWN;
+      let result = NONE;
       if (results === 0x00) result = valueType(body, scope);
       else if (results !== 0x01 || body.u8() !== 0x00) throw unsupported(at, "named results");
       return shapes.add("func", [...labels, "->"], [...children, result]);
@@ -476,8 +478,9 @@ function typeDefinition(body: Cursor, scope: Scope): number {
       const inner = new Scope(shapes, scope, scope.depth + 1);
       if (inner.depth > DEPTH_MAX) throw unsupported(at, `a type nested deeper than ${DEPTH_MAX}`);
       each(body, () => declaration(body, inner));
-      scope.instanceTypes.set(scope.types.length, inner.exported);
-      return UNKNOWN;
+      const type = shapes.add(`instance type at ${at}`);
+      scope.instanceTypes.set(type, inner.exported);
+      return type;
     }
     default:
       throw unsupported(at, form === 0x43 ? "an async function type" : `type form 0x${form.toString(16)}`);
@@ -512,7 +515,8 @@ function description(body: Cursor, scope: Scope, name: string): Exported {
     return { sort: "type", type };
   }
   if (form === 0x05) {
-    const inner = scope.instanceTypes.get(body.u32());
+    const inner = scope.instanceTypes.get(scope.types[body.u32()] ?? UNKNOWN);
+    if (!inner) throw unsupported(at, "an instance of a type that is none");
     scope.instances.push(inner);
     return { sort: "instance", type: UNKNOWN, inner };
   }
@@ -539,13 +543,14 @@ function canonical(body: Cursor, scope: Scope): void {
 
 function importOf(body: Cursor, scope: Scope, walk: Walk): void {
   const name = externName(body, "an import");
-  const before = scope.instances.length;
   const described = description(body, scope, name);
   if (scope.depth > 0) return;
+  if (described.sort !== "instance" || !described.inner) throw new SymphonyError("gate/world", `Cannot admit the component: it imports ${name} as something that is no interface`);
   const functions = new Map<string, string>();
-  if (described.sort === "func") functions.set(name, scope.shapes.spell(described.type));
-  else if (scope.instances.length > before)
-    for (const [inner, exported] of scope.instances[before] ?? []) if (exported.sort === "func") functions.set(inner, scope.shapes.spell(exported.type));
+  for (const [inner, { sort, type }] of described.inner) {
+    if (sort === "func") functions.set(inner, scope.shapes.spell(type));
+    else if (sort !== "type") throw new SymphonyError("gate/world", `Cannot admit the component: it imports ${name}.${inner}, which is neither a function nor a type`);
+  }
   walk.found.imports.push({ name, functions });
 }
 
@@ -562,8 +567,7 @@ function exportOf(body: Cursor, scope: Scope, walk: Walk): void {
   scope.exported.set(name, item);
   if (scope.depth > 0) return;
   const functions = new Map<string, string>();
-  const spell = (type: number): string => (type === UNKNOWN ? "?" : scope.shapes.spell(type));
-  if (item.sort === "func") functions.set(name, spell(item.type));
-  for (const [inner, one] of item.inner ?? []) if (one.sort === "func") functions.set(inner, spell(one.type));
+  if (item.sort === "func") functions.set(name, scope.shapes.spell(item.type));
+  for (const [inner, one] of item.inner ?? []) if (one.sort === "func") functions.set(inner, scope.shapes.spell(one.type));
   walk.found.exports.push({ name, functions });
 }

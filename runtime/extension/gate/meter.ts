@@ -19,22 +19,29 @@ const GROW_COST = 1000;
 /** Instructions; a charge takes eight. */
 const PART_MIN = 48;
 const I32 = 0x7f;
+const V128 = 0x7b;
+/** Locals are set to zero at each entry; so much of that is part of any call. */
+const LOCALS_FREE = 64;
+const REF_FUNC_COST = 100;
 
 /** Writes the metered form of one body (without its size). */
 export function meterBody(body: Cursor, context: BodyContext): Sink {
   const locals = new Sink(64);
   const groups = body.u32();
   let count = context.parameters;
+  let zeroed = 0;
   for (let i = 0; i < groups; i++) {
     const many = body.u32();
     count += many;
     if (count > LOCALS_MAX) throw unsupported(body.at, `a function with over ${LOCALS_MAX} locals`);
+    const type = valueType(body);
+    zeroed += many * (type === V128 ? 4 : 2);
     locals.u32(many);
-    locals.u8(valueType(body));
+    locals.u8(type);
   }
   const scratch = count;
   const code = new Sink(body.end - body.at + 64);
-  const usesScratch = meterExpression(body, code, context.fuelGlobal, scratch);
+  const usesScratch = meterExpression(body, code, context.fuelGlobal, scratch, Math.max(0, zeroed - LOCALS_FREE));
   if (!body.done) throw malformed(body.at, "a function body goes on after its end");
 
   const out = new Sink(code.length + locals.length + 16);
@@ -55,7 +62,8 @@ function valueType(body: Cursor): number {
   throw unsupported(body.at - 1, `value type 0x${type.toString(16)}`);
 }
 
-function meterExpression(body: Cursor, out: Sink, fuel: number, scratch: number): boolean {
+/** `entry` is what entering the function costs besides its code. */
+function meterExpression(body: Cursor, out: Sink, fuel: number, scratch: number, entry: number): boolean {
   // Each open block either is a place that charges (function, loop) or belongs to the one around it.
   const chargeAt: number[] = [];
   const cost: number[] = [];
@@ -72,6 +80,7 @@ function meterExpression(body: Cursor, out: Sink, fuel: number, scratch: number)
     settle(out, fuel);
   };
   openCharge();
+  cost[0] = 1 + entry;
   // Code that a branch can skip pays for itself once the part before it is long enough; else one turn of an interpreter's
   // loop would pay for all of it. What follows at this level is reached only through here, and a jump past the level's
   // end lands in the part around it, which was paid before the level began.
@@ -129,6 +138,7 @@ function meterExpression(body: Cursor, out: Sink, fuel: number, scratch: number)
       continue;
     }
     if (op === 0x40) cost[place] = (cost[place] as number) + GROW_COST;
+    if (op === 0xd2) cost[place] = (cost[place] as number) + REF_FUNC_COST;
     passImmediates(body, op, start, fuel, scratch);
     out.raw(body.bytes.subarray(start, body.at));
     if (op === 0x0d) part();
@@ -137,8 +147,8 @@ function meterExpression(body: Cursor, out: Sink, fuel: number, scratch: number)
   return usesScratch;
 }
 
-/** Bytes or elements per unit of fuel, as a shift: memory.init, copy and fill 64 bytes, tables 4 elements. */
-const BULK_SHIFT: Readonly<Record<number, number>> = { 8: 6, 10: 6, 11: 6, 12: 2, 14: 2, 15: 2, 17: 2 };
+/** What bulk instructions cost, as a shift: memory.init, copy and fill a unit for 64 bytes, tables 32 units for an element. */
+const BULK_SHIFT: Readonly<Record<number, number>> = { 8: -6, 10: -6, 11: -6, 12: 5, 14: 5, 15: 5, 17: 5 };
 
 /** Stores what is on the stack in the global and traps when it is below zero. */
 function settle(out: Sink, fuel: number): void {
@@ -157,7 +167,7 @@ function chargeBySize(out: Sink, fuel: number, scratch: number, shift: number): 
   out.u32(fuel);
   out.u8(0x20);
   out.u32(scratch);
-  out.raw([0xad, 0x42, shift, 0x88, 0x7d]);
+  out.raw([0xad, 0x42, Math.abs(shift), shift < 0 ? 0x88 : 0x86, 0x7d]);
   settle(out, fuel);
 }
 

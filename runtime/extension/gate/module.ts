@@ -46,6 +46,19 @@ function sectionsOf(module: Cursor): Section[] {
   return found;
 }
 
+/** Whether a module has been through `rewriteModule`. */
+export function isMetered(bytes: Uint8Array): boolean {
+  for (const { id, body } of sectionsOf(new Cursor(bytes))) {
+    if (id !== 7) continue;
+    for (let left = body.u32(); left > 0; left--) {
+      const name = body.name();
+      if (body.u8() === 3 && name === FUEL_EXPORT) return true;
+      body.u32();
+    }
+  }
+  return false;
+}
+
 /** Reads what a module's own memories and tables ask for; imported ones are their definer's. */
 export function measureModule(module: Cursor): ModuleNeeds {
   const needs: ModuleNeeds = { memories: [], tables: [] };

@@ -6,9 +6,14 @@ import { SymphonyError } from "../../error.ts";
 export interface Shape {
   head: string;
   labels: readonly string[];
-  /** Index of a type for each label (or position); -1 for none. */
+  /** Index of a type for each label (or position), NONE or UNKNOWN. */
   children: readonly number[];
 }
+
+/** No type stands there, as in a result without a value. */
+export const NONE = -1;
+/** A type stands there that the walk doesn't know; it spells as nothing that a contract has. */
+export const UNKNOWN = -2;
 
 const SPELL_MAX = 16_384;
 
@@ -43,7 +48,7 @@ export class Shapes {
       if (this.#spelled.has(at)) continue;
       const { head, labels, children } = this.#shapes[at] as Shape;
       const parts = children.map((child, i) => {
-        const type = child < 0 ? "_" : (this.#spelled.get(child) as string);
+        const type = child === NONE ? "_" : child < 0 ? "?" : (this.#spelled.get(child) as string);
         return labels[i] === undefined ? type : `${labels[i]}:${type}`;
       });
       for (let i = children.length; i < labels.length; i++) parts.push(labels[i] as string);

@@ -13,6 +13,7 @@ interface Pipe {
 
 interface Instance {
   invoke: (inputs: Entry[], settings: Entry[]) => Entry[];
+  /** Of the largest module first. */
   fuels: WebAssembly.Global[];
   memories: WebAssembly.Memory[];
 }
@@ -23,6 +24,8 @@ interface Loaded {
 }
 
 const RUNS_MAX = 4;
+/** A result that leaves so much garbage that it is collected at once. */
+const LARGE_BYTES = 4 * 1024 * 1024;
 
 /** Serves frames until the pipe ends. */
 export function serveIsolate(pipe: Pipe): void {
@@ -49,10 +52,16 @@ export function serveIsolate(pipe: Pipe): void {
   const host = (name: HostFunction, args: Scalar[]): Scalar[] => {
     // what nobody waits for could be said faster than it can be heard
     if (ONE_WAY.has(name) && ++said > ONE_WAY_MAX) return [];
-    writer.begin(FRAME.host);
-    writer.u8(HOST_FUNCTIONS.indexOf(name));
-    writer.scalars(args);
-    writer.end();
+    const before = writer.length;
+    try {
+      writer.begin(FRAME.host);
+      writer.u8(HOST_FUNCTIONS.indexOf(name));
+      writer.scalars(args);
+      writer.end();
+    } catch (cause) {
+      writer.length = before;
+      throw cause;
+    }
     send();
     if (ONE_WAY.has(name)) return [];
     const reply = next(FRAME.reply);
@@ -101,8 +110,7 @@ export function serveIsolate(pipe: Pipe): void {
       } catch (cause) {
         outcome = { ended: "trap", why: "trap", message: describe(cause) };
       }
-      let used = 0;
-      for (const global of instance?.fuels ?? []) used += Number(fuel - (global.value as bigint));
+      const used = instance ? fuelUsed(instance.fuels, fuel) : 0;
       if (outcome.ended === "trap" && instance) {
         instances.delete(run);
         instance = undefined;
@@ -111,15 +119,27 @@ export function serveIsolate(pipe: Pipe): void {
       let held = 0;
       for (const { memories } of instances.values()) for (const memory of memories) held += memory.buffer.byteLength;
       writeResult(writer, sequence, outcome, used, held);
+      const large = writer.length > LARGE_BYTES;
       send();
+      // before the next call is weighed, not when the engine comes to it
+      if (large) pipe.collect();
     } else if (frame.type === FRAME.drop) {
       if (instances.delete(reader.text())) pipe.collect();
     }
   }
 }
 
+/** The largest module may use all of a call's fuel, the others together as much again: adapters and stubs use little. */
+function shareOf(fuel: bigint, at: number, modules: number): bigint {
+  return at === 0 ? fuel : fuel / BigInt(modules - 1);
+}
+
+function fuelUsed(fuels: readonly WebAssembly.Global[], fuel: bigint): number {
+  return fuels.reduce((used, global, at) => used + Number(shareOf(fuel, at, fuels.length) - (global.value as bigint)), 0);
+}
+
 function invoke(instance: Instance, fuel: bigint, inputs: Entry[], settings: Entry[], memoryBytesMax: number): Outcome {
-  for (const global of instance.fuels) global.value = fuel;
+  for (const [at, global] of instance.fuels.entries()) global.value = shareOf(fuel, at, instance.fuels.length);
   try {
     return { ended: "ok", outputs: instance.invoke(inputs, settings) };
   } catch (cause) {
@@ -190,9 +210,13 @@ function load(reader: FrameReader): Loaded {
   const memoryBytesMax = reader.f64();
   const source = reader.text();
   const modules = new Map<string, WebAssembly.Module>();
+  let largest: { module: WebAssembly.Module | undefined; size: number } = { module: undefined, size: 0 };
   for (let left = reader.u32(); left > 0; left--) {
     const name = reader.text();
-    modules.set(name, new WebAssembly.Module(reader.raw() as Uint8Array<ArrayBuffer>));
+    const bytes = reader.raw() as Uint8Array<ArrayBuffer>;
+    const module = new WebAssembly.Module(bytes);
+    modules.set(name, module);
+    if (bytes.length > largest.size) largest = { module, size: bytes.length };
   }
   // the glue sees WebAssembly and the language, and nothing of the runtime around it
   const glue = new Function(...HIDDEN, source)(Object.freeze({ WebAssembly })) as Glue;
@@ -207,7 +231,7 @@ function load(reader: FrameReader): Loaded {
         (module, core) => {
           const instance = new WebAssembly.Instance(module, core);
           for (const [name, value] of Object.entries(instance.exports)) {
-            if (name === FUEL_EXPORT) fuels.push(value as unknown as WebAssembly.Global);
+            if (name === FUEL_EXPORT) fuels[module === largest.module ? "unshift" : "push"](value as unknown as WebAssembly.Global);
             else if (value instanceof WebAssembly.Memory && !memories.includes(value)) memories.push(value);
           }
           return instance;
@@ -227,7 +251,7 @@ function guestImports(host: (name: HostFunction, args: Scalar[]) => Scalar[], gr
     static #next = 1;
     constructor(mediaType: string) {
       this.#id = Writer.#next++;
-      host("writer.new", [this.#id, mediaType]);
+      host("writer.new", [this.#id, mediaType.slice(0, 256)]);
     }
     append(data: Uint8Array): void {
       host("writer.append", [this.#id, data]);
@@ -263,7 +287,17 @@ function guestImports(host: (name: HostFunction, args: Scalar[]) => Scalar[], gr
       Writer,
     },
   };
-  return Object.fromEntries(Object.entries(all).filter(([name]) => granted.has(name)));
+  // nothing is inherited: a name that the gate should have refused still finds nothing here
+  Object.setPrototypeOf(Writer, null);
+  Object.setPrototypeOf(Writer.prototype, null);
+  const bare = (from: object): object => Object.assign(Object.create(null) as object, from);
+  return bare(
+    Object.fromEntries(
+      Object.entries(all)
+        .filter(([name]) => granted.has(name))
+        .map(([name, functions]) => [name, bare(functions as object)]),
+    ),
+  ) as Record<string, unknown>;
 }
 
 export type { Value };

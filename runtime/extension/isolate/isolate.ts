@@ -18,6 +18,9 @@ import {
   type Outcome,
   type Scalar,
   type StepError,
+  ARGUMENTS_MAX,
+  FRAME_BYTES_MAX,
+  ONE_WAY_BYTES_MAX,
 } from "./wire.ts";
 
 /** What a host call may rest on: the host's own record of the call being served, never what the child says. */
@@ -68,14 +71,19 @@ interface Sent {
 }
 
 const LOAD_MS = 10_000;
+/** Calls sent ahead may wait for a process, and some answers. */
+const UNSENT_BYTES_MAX = 2 * FRAME_BYTES_MAX;
 /** A cancelled call may return within this time before its process is killed. */
 const CANCEL_GRACE_MS = 100;
 /** Above the idle isolate; an isolate that keeps more after a trap is not used again. */
 const LEFTOVER_BYTES_MAX = 48 * 1024 * 1024;
 
-/** How often a long call's process is weighed, and how much it may gain besides the guest's own memory. */
+/** How often a process is weighed while it serves and while it idles or loads, and how much it may gain besides the guest's own memory. */
 const WEIGH_MS = 50;
+const WEIGH_IDLE_MS = 1000;
 const ENGINE_BYTES_MAX = 128 * 1024 * 1024;
+/** What an idle process is taken to weigh at most, so that what it took while it loaded counts. */
+const IDLE_BYTES_MAX = 160 * 1024 * 1024;
 
 export class Isolate {
   readonly key: string;
@@ -97,9 +105,12 @@ export class Isolate {
   #sequence = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  /** A question is open; `replied` when its answer has gone out. */
   #answering = false;
+  #replied = false;
   #idleBytes: number | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
+  #watchMs = 0;
   readonly #bytesMax: number;
 
   constructor(
@@ -135,6 +146,7 @@ export class Isolate {
     this.#writer.end();
     this.#flush();
     this.#arm(performance.now() + LOAD_MS);
+    this.#weighEvery(WEIGH_MS);
   }
 
   get pid(): number {
@@ -200,7 +212,7 @@ export class Isolate {
     const deadline = head.startedAt + head.pending.request.timeMs;
     head.hostCalls = head.pending.request.hostCalls({ remainingMs: () => Math.max(0, deadline - performance.now()) });
     this.#arm(deadline);
-    this.#watch ??= setInterval(() => this.#weigh(), WEIGH_MS);
+    this.#weighEvery(WEIGH_MS);
     if (head.pending.request.signal?.aborted) this.#abandon(head);
   }
 
@@ -228,21 +240,26 @@ export class Isolate {
     else this.#lose(new SymphonyError("step/timeout", `Cannot wait any longer: the call took over ${timeMs} ms and was killed`, { retryable: true }));
   }
 
+  #weighEvery(ms: number): void {
+    if (this.#watchMs === ms) return;
+    clearInterval(this.#watch);
+    this.#watchMs = ms;
+    this.#watch = setInterval(() => this.#weigh(), ms);
+  }
+
   /** A result of few bytes can name the same memory a thousand times over; only the process's weight shows it. */
   #weigh(): void {
+    if (this.closed) return;
     const head = this.#sent[0];
-    if (this.closed || !head) {
-      clearInterval(this.#watch);
-      this.#watch = undefined;
-      return;
-    }
-    if (performance.now() - head.startedAt < WEIGH_MS) return;
+    if (!head) this.#weighEvery(WEIGH_IDLE_MS);
+    else if (this.#loaded && performance.now() - head.startedAt < WEIGH_MS) return;
     const now = this.#platform.residentBytes(this.pid);
-    if (now === undefined || this.#idleBytes === undefined || now - this.#idleBytes <= this.#bytesMax) return;
+    const idle = Math.min(this.#idleBytes ?? IDLE_BYTES_MAX, IDLE_BYTES_MAX);
+    if (now === undefined || now - idle <= this.#bytesMax) return;
     this.#lose(
       new SymphonyError(
         "step/memory",
-        `Cannot go on with this call: its process took ${Math.round((now - this.#idleBytes) / 1048576)} MiB, at most ${this.#bytesMax / 1048576} MiB are allowed`,
+        `Cannot go on with this call: its process took ${Math.round((now - idle) / 1048576)} MiB, at most ${this.#bytesMax / 1048576} MiB are allowed`,
       ),
     );
   }
@@ -256,6 +273,14 @@ export class Isolate {
 
   #receive(chunk: Uint8Array): void {
     if (this.closed) return;
+    // an honest child waits for its answer, so its next question can't have come with the last one
+    if (this.#replied) this.#answering = this.#replied = false;
+    const head = this.#sent[0];
+    // a child that keeps us busy must not keep its own deadline from coming
+    if (head && this.#loaded && performance.now() > head.startedAt + head.pending.request.timeMs) {
+      this.#onTimer();
+      if (this.closed) return;
+    }
     try {
       this.#cutter.push(chunk, (type, payload) => {
         if (!this.closed) this.#frame(type, new FrameReader(payload));
@@ -280,30 +305,42 @@ export class Isolate {
       this.#start();
     } else if (type === FRAME.host && head && this.#loaded && !this.#answering) {
       const name = HOST_FUNCTIONS[reader.u8()];
-      if (name && ONE_WAY.has(name) && ++head.oneWay > ONE_WAY_MAX)
-        throw new SymphonyError("isolate/protocol", `Cannot listen any longer: over ${ONE_WAY_MAX} lines and reports came in one call`);
       if (!name) throw new SymphonyError("isolate/protocol", "Cannot understand the isolate: an unknown host function");
-      void this.#answer(head, name, reader.scalars());
+      if (ONE_WAY.has(name)) {
+        if (++head.oneWay > ONE_WAY_MAX) throw new SymphonyError("isolate/protocol", `Cannot listen any longer: over ${ONE_WAY_MAX} lines and reports came in one call`);
+        if (reader.length > ONE_WAY_BYTES_MAX) throw new SymphonyError("isolate/protocol", `Cannot listen: a line or report of ${reader.length} bytes`);
+        this.#hear(head, name, reader.scalars(ARGUMENTS_MAX));
+      } else {
+        this.#answering = true;
+        void this.#answer(head, name, reader.scalars(ARGUMENTS_MAX));
+      }
     } else if (type === FRAME.result && head && this.#loaded && !this.#answering) this.#result(head, reader);
     else throw new SymphonyError("isolate/protocol", `Cannot understand the isolate: a frame of type ${type} came out of turn`);
   }
 
+  /** What nobody waits for. What it does wrong is its own loss, unless it can't come from our program. */
+  #hear(head: Sent, name: HostFunction, args: Scalar[]): void {
+    try {
+      (head.hostCalls as HostCalls).answer(name, args);
+    } catch (cause) {
+      if (cause instanceof SymphonyError && cause.code === "isolate/protocol") throw cause;
+    }
+  }
+
   async #answer(head: Sent, name: HostFunction, args: Scalar[]): Promise<void> {
-    const oneWay = ONE_WAY.has(name);
     let answered: { ok: Scalar[] } | { error: StepError };
     try {
       const answer = (head.hostCalls as HostCalls).answer(name, args);
-      if (oneWay) return;
-      if (answer instanceof Promise) {
-        this.#answering = true;
-        answered = { ok: await answer };
-      } else answered = { ok: answer };
+      answered = { ok: answer instanceof Promise ? await answer : answer };
     } catch (cause) {
-      if (oneWay) return;
       answered = { error: stepErrorOf(cause) };
     }
-    this.#answering = false;
+    this.#replied = true;
     if (this.closed) return;
+    if (this.#child.unsent > UNSENT_BYTES_MAX) {
+      this.#lose(new SymphonyError("isolate/protocol", `Cannot go on with this call: its process asks and doesn't listen; ${UNSENT_BYTES_MAX} bytes wait for it`));
+      return;
+    }
     this.#writer.begin(FRAME.reply);
     if ("ok" in answered) {
       this.#writer.u8(1);
@@ -355,7 +392,8 @@ export class Isolate {
     clearTimeout(this.#timer);
     clearInterval(this.#watch);
     this.#child.kill();
-    const head = this.#loaded || cause.code.startsWith("prepare/") || cause.code.startsWith("isolate/") ? this.#sent.shift() : undefined;
+    // before it has loaded, no call has begun
+    const head = this.#loaded || cause.code.startsWith("prepare/") ? this.#sent.shift() : undefined;
     if (head) {
       this.#settle(head);
       head.pending.reject(cause);
@@ -386,17 +424,23 @@ export function stepErrorOf(cause: unknown): StepError {
     "run/limit": "limit",
     "artifact/storage": "unavailable",
   };
-  const fault = { kind: kinds[cause.code] ?? "internal", code: cause.code.replace("/", "."), message: cause.message };
+  // what the disk says names places that are no guest's business
+  const message = cause.code === "artifact/storage" ? "the store can't be used now" : cause.message;
+  const fault = { kind: kinds[cause.code] ?? "internal", code: cause.code.replace("/", "."), message };
   return cause.retryable ? { tag: "transient", val: { fault, retryAfterMs: cause.retryAfterMs } } : { tag: "permanent", val: fault };
 }
 
 /** A process that has started and serves nobody yet. */
 export class SpareProcess {
   readonly child: Child;
+  dead = false;
   #take: ((chunk: Uint8Array) => void) | undefined;
 
   constructor(platform: ProcessPlatform) {
     this.child = platform.spawn("isolate", (chunk) => this.#take?.(chunk));
+    void this.child.ended.then(() => {
+      this.dead = true;
+    });
   }
 
   adopt(take: (chunk: Uint8Array) => void): void {

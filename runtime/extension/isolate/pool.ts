@@ -47,7 +47,7 @@ export function createIsolatePool({ platform, processesMax = 12, perComponentMax
   let closed = false;
 
   function takeSpare(): SpareProcess {
-    const taken = spare ?? new SpareProcess(platform);
+    const taken = spare && !spare.dead ? spare : new SpareProcess(platform);
     spare = undefined;
     // started after the one just taken has had its turn
     setTimeout(() => {

@@ -9,6 +9,13 @@ export const FRAME = { load: 1, call: 2, reply: 3, drop: 4, loaded: 11, host: 12
 /** The largest frame, either way. */
 export const FRAME_BYTES_MAX = 32 * 1024 * 1024;
 const HEADER = 5;
+/** Items in all lists of one frame: a null takes a byte on the wire and fifty in memory. */
+export const VALUES_MAX = 1_000_000;
+const ENTRIES_MAX = 10_000;
+/** Of a host call that nobody waits for. */
+export const ONE_WAY_BYTES_MAX = 20 * 1024;
+/** What the longest host call takes. */
+export const ARGUMENTS_MAX = 8;
 
 /** Functions that a guest can call; the index is the wire form. */
 export const HOST_FUNCTIONS = [
@@ -79,6 +86,7 @@ export class FrameWriter {
   #bytes = new Uint8Array(64 * 1024);
   #view = new DataView(this.#bytes.buffer);
   #frame = 0;
+  #values = 0;
   length = 0;
 
   #room(count: number): void {
@@ -93,6 +101,8 @@ export class FrameWriter {
   begin(type: number): void {
     this.#room(HEADER);
     this.#frame = this.length;
+    this.#view.setUint32(this.#frame, 0, true);
+    this.#values = 0;
     this.length += HEADER;
     this.#bytes[this.#frame + 4] = type;
   }
@@ -137,25 +147,32 @@ export class FrameWriter {
   }
 
   text(text: string): void {
-    const most = text.length * 3;
-    this.#room(4 + most);
+    this.#room(4 + text.length);
     const at = this.length + 4;
-    let written: number;
+    let end = at;
+    let from = 0;
     if (text.length < 48) {
       // short names are nearly always ASCII, where a loop beats the encoder's call
-      written = 0;
-      while (written < text.length) {
-        const code = text.charCodeAt(written);
+      for (; from < text.length; from++) {
+        const code = text.charCodeAt(from);
         if (code >= 0x80) break;
-        this.#bytes[at + written++] = code;
+        this.#bytes[end++] = code;
       }
-      if (written < text.length) written = encoder.encodeInto(text, this.#bytes.subarray(at)).written;
-    } else written = encoder.encodeInto(text, this.#bytes.subarray(at)).written;
-    this.#view.setUint32(this.length, written, true);
-    this.length = at + written;
+    }
+    while (from < text.length) {
+      this.length = end;
+      // a long text of one byte each finds room at once, others in steps
+      this.#room(Math.min((text.length - from) * 3, text.length - from + 64 * 1024));
+      const { read, written } = encoder.encodeInto(from === 0 ? text : text.slice(from), this.#bytes.subarray(end));
+      from += read;
+      end += written;
+    }
+    this.#view.setUint32(at - 4, end - at, true);
+    this.length = end;
   }
 
   raw(bytes: Uint8Array): void {
+    if (!(bytes instanceof Uint8Array)) throw new TypeError("these are no bytes");
     this.#room(4 + bytes.length);
     this.u32(bytes.length);
     this.#bytes.set(bytes, this.length);
@@ -213,6 +230,8 @@ export class FrameWriter {
         break;
       case "items":
         this.u8(8);
+        this.#values += value.val.length;
+        if (this.#values > VALUES_MAX) throw new RangeError(`over ${VALUES_MAX} values, which is what a frame can hold`);
         this.u32(value.val.length);
         for (const item of value.val) this.value(item);
         break;
@@ -222,6 +241,7 @@ export class FrameWriter {
   }
 
   entries(entries: readonly Entry[]): void {
+    if (entries.length > ENTRIES_MAX) throw new RangeError(`${entries.length} named values, at most ${ENTRIES_MAX} can be sent`);
     this.u32(entries.length);
     for (const { name, value } of entries) {
       this.text(name);
@@ -250,6 +270,7 @@ export class FrameReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #at = 0;
+  #values = 0;
 
   constructor(payload: Uint8Array) {
     this.#bytes = payload;
@@ -265,6 +286,11 @@ export class FrameReader {
 
   end(): void {
     if (this.#at !== this.#bytes.length) throw broken("it is longer than it says");
+  }
+
+  /** Of the payload. */
+  get length(): number {
+    return this.#bytes.length;
   }
 
   u8(): number {
@@ -315,9 +341,12 @@ export class FrameReader {
     return count;
   }
 
-  scalars(): Scalar[] {
+  /** At most `most` of them. */
+  scalars(most = Number.POSITIVE_INFINITY): Scalar[] {
     const out: Scalar[] = [];
-    for (let left = this.#count(1); left > 0; left--) {
+    const count = this.#count(1);
+    if (count > most) throw broken(`${count} arguments`);
+    for (let left = count; left > 0; left--) {
       const tag = this.u8();
       if (tag === 0) out.push(null);
       else if (tag <= 2) out.push(tag === 2);
@@ -355,13 +384,18 @@ export class FrameReader {
     const tag = this.u8();
     if (tag !== 8) return this.#item(tag);
     const items: Item[] = [];
-    for (let left = this.#count(1); left > 0; left--) items.push(this.#item(this.u8()));
+    const count = this.#count(1);
+    this.#values += count;
+    if (this.#values > VALUES_MAX) throw broken(`over ${VALUES_MAX} values`);
+    for (let left = count; left > 0; left--) items.push(this.#item(this.u8()));
     return { tag: "items", val: items };
   }
 
   entries(): Entry[] {
     const out: Entry[] = [];
-    for (let left = this.#count(5); left > 0; left--) out.push({ name: this.text(), value: this.value() });
+    const count = this.#count(5);
+    if (count > ENTRIES_MAX) throw broken(`${count} named values, at most ${ENTRIES_MAX} are allowed`);
+    for (let left = count; left > 0; left--) out.push({ name: this.text(), value: this.value() });
     return out;
   }
 

@@ -1,7 +1,9 @@
 // The program of the process that is thrown away: one component in, the gate, the transpiler, one answer out. The
 // transpiler never sees bytes that the gate has not rewritten.
 import { SymphonyError } from "../../error.ts";
-import { gate } from "../gate/gate.ts";
+import { gate, START_FUEL } from "../gate/gate.ts";
+import { Cursor } from "../gate/cursor.ts";
+import { isMetered, measureModule, rewriteModule } from "../gate/module.ts";
 import { FrameCutter, FrameReader, FrameWriter } from "../isolate/wire.ts";
 import { ANSWER, ENTRY, writePrepared } from "./prepare.ts";
 
@@ -45,11 +47,18 @@ async function transpile(component: Uint8Array, memoryMiB: number) {
   const modules: { name: string; bytes: Uint8Array }[] = [];
   let source = "";
   for (const [name, bytes] of files) {
-    if (name.endsWith(".wasm")) modules.push({ name, bytes });
+    if (name.endsWith(".wasm")) modules.push({ name, bytes: isMetered(bytes) ? bytes : meterAdapter(bytes) });
     else if (name === "component.js") source = new TextDecoder().decode(bytes);
   }
   const { kind, imports, memoryPages } = gated;
   return { kind, ...ENTRY[kind], imports, memoryPages, source: asFunctionBody(source), modules };
+}
+
+/** The transpiler makes modules of its own, which carry values from one nested component to the next; their loops count too. */
+function meterAdapter(bytes: Uint8Array): Uint8Array {
+  const { memories, tables } = measureModule(new Cursor(bytes));
+  if (memories.length + tables.length > 0) throw new SymphonyError("prepare/failed", "Cannot prepare the component: the transpiler made a module with memory of its own");
+  return rewriteModule(new Cursor(bytes), { memories: [], tables: [] }, (name) => name, START_FUEL).bytes;
 }
 
 /** The transpiler writes a module; an isolate wants a function body that returns its one export. */

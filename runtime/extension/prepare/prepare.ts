@@ -22,7 +22,7 @@ export interface Prepared {
 }
 
 /** Changes whenever the gate, the glue around it or the transpiler change what they make. */
-export const TOOLS = "gate 3, bindgen 0.15.0";
+export const TOOLS = "gate 4, bindgen 0.15.0";
 
 /** The two functions that a melody can call. */
 export const ENTRY = {
@@ -50,13 +50,14 @@ export function createPreparer({ platform, cache, deadlineMs = 20_000 }: Prepare
   const underWay = new Map<string, Promise<Prepared>>();
 
   async function make(key: string, name: string, component: Uint8Array, memoryMiB: number): Promise<Prepared> {
-    const cached = await cache.read(name);
+    // a cache that can't be used is none: the component is prepared, and kept if that may be
+    const cached = await cache.read(name).catch(() => undefined);
     if (cached) {
       const prepared = await readEntry(platform, key, cached);
       if (prepared) return prepared;
     }
     const made = await prepareInChild(platform, key, component, memoryMiB, deadlineMs);
-    await cache.write(name, await writeEntry(platform, made));
+    await cache.write(name, await writeEntry(platform, made)).catch(() => undefined);
     return made;
   }
 

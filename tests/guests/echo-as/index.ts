@@ -1,5 +1,5 @@
 // Returns every input unchanged.
-import { Call } from "../../../wit/bindings/assemblyscript/symphony";
+import { Call } from "symphony";
 
 export function process(call: Call): void {
   const names = call.inputNames();

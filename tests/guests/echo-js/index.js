@@ -1,5 +1,5 @@
 // Returns every input unchanged.
-import { operator } from "../../../wit/bindings/javascript/symphony.js";
+import { operator } from "symphony";
 
 export const transform = operator((call) => {
   for (const [port, value] of call.inputs) call.output(port, value);

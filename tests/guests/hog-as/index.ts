@@ -1,5 +1,5 @@
 // Takes and touches memory until there is none, keeps it, and goes on as it is told.
-import { Call, Value } from "../../../wit/bindings/assemblyscript/symphony";
+import { Call, Value } from "symphony";
 
 export function process(call: Call): void {
   const most = <i32>call.number("most");

@@ -1,5 +1,5 @@
 // Takes and touches memory until there is none, keeps it, and goes on as it is told.
-import { number, operator } from "../../../wit/bindings/javascript/symphony.js";
+import { number, operator } from "symphony";
 
 const kept = [];
 

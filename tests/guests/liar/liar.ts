@@ -9,7 +9,7 @@ export type Lie =
   | "answers with another sequence" | "answers twice" | "says twice that it has loaded" | "says that it could not load" | "sends an unknown type of frame"
   | "calls an unknown host function" | "calls the host twice at once" | "announces a frame of 4 GiB" | "writes garbage without end"
   | "answers with more than it says" | "answers with less than it says" | "answers with text that is not UTF-8" | "answers with a list of four billion"
-  | "answers with an unknown value" | "logs without end" | "stops reading and says nothing" | "ends in the middle of a frame" | "ends at once";
+  | "asks without end" | "logs a mebibyte" | "answers with ten million nulls" | "answers with an unknown value" | "logs without end" | "stops reading and says nothing" | "ends in the middle of a frame" | "ends at once";
 
 /** `real`, but for its first isolate. */
 export function createLiarPlatform(real: ProcessPlatform, lie: Lie): ProcessPlatform {
@@ -36,7 +36,7 @@ function startLiar(lie: Lie, onData: (chunk: Uint8Array) => void): Child {
   const ended = new Promise<{ code: number | null; signal: string | null; stderr: string }>((resolve) => {
     child.on("exit", (code, signal) => resolve({ code, signal, stderr }));
   });
-  return { pid: child.pid ?? -1, send: (bytes) => void child.stdin.write(bytes), kill: () => void child.kill("SIGKILL"), ended };
+  return { pid: child.pid ?? -1, send: (bytes) => void child.stdin.write(bytes), unsent: 0, kill: () => void child.kill("SIGKILL"), ended };
 }
 
 function main(lie: Lie): void {
@@ -135,6 +135,24 @@ function main(lie: Lie): void {
       case "logs without end":
         for (let i = 0; i < 1000; i++) host(HOST_FUNCTIONS.indexOf("log.write"));
         for (const lines = writer.take(true); ; ) send(lines);
+      case "asks without end":
+        for (let i = 0; i < 1000; i++) host(HOST_FUNCTIONS.indexOf("call.attempt"));
+        for (const questions = writer.take(true); ; ) send(questions);
+      case "logs a mebibyte":
+        writer.begin(FRAME.host);
+        writer.u8(HOST_FUNCTIONS.indexOf("log.write"));
+        writer.scalars(["info", "x".repeat(1024 * 1024)]);
+        writer.end();
+        return send();
+      case "answers with ten million nulls":
+        return result(sequence, () => {
+          writer.u8(0);
+          writer.u32(1);
+          writer.text("name");
+          writer.u8(8);
+          writer.u32(10_000_000);
+          for (let i = 0; i < 10_000_000; i++) writer.u8(0);
+        });
       case "stops reading and says nothing":
         for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
       case "ends in the middle of a frame":

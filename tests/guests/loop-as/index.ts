@@ -1,5 +1,5 @@
 // Never returns.
-import { Call } from "../../../wit/bindings/assemblyscript/symphony";
+import { Call } from "symphony";
 
 export function process(call: Call): void {
   // the store keeps the compiler from dropping the loop

@@ -1,5 +1,5 @@
 // Never returns.
-import { operator } from "../../../wit/bindings/javascript/symphony.js";
+import { operator } from "symphony";
 
 export const transform = operator(() => {
   for (;;);

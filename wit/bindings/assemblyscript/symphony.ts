@@ -3,21 +3,48 @@
 
 export enum Kind { Null, Boolean, Number, Text, Json, Bytes, Artifact, Items }
 
-/** One value of `symphony:types/types.value`; which fields hold depends on `kind`. */
+/**
+ * One value of `symphony:types/types.value`. What it holds depends on `kind`: reading anything else ends the call with a
+ * fault that names the port or setting, so that a mistyped name is not taken for an empty text.
+ */
 export class Value {
   kind: Kind = Kind.Null;
-  /** Boolean. */
-  flag: bool = false;
-  /** Number; for an artifact its size in bytes. */
-  number: f64 = 0;
-  /** Text and json; for an artifact its id. */
-  text: string = "";
+  /** Where it came from, for faults: "input text", "setting marks". */
+  from: string = "";
+  private ownFlag: bool = false;
+  private ownNumber: f64 = 0;
+  private ownText: string = "";
+  private ownBytes: Uint8Array = NO_BYTES;
+  private ownItems: Value[] = NO_ITEMS;
   /** Bytes and artifact: the media type. */
   mediaType: string = "";
-  /** Bytes. */
-  bytes: Uint8Array = new Uint8Array(0);
-  /** Items. */
-  items: Value[] = [];
+
+  /** Boolean. */
+  get flag(): bool { this.expect(this.kind == Kind.Boolean, "a boolean"); return this.ownFlag; }
+  set flag(flag: bool) { this.ownFlag = flag; }
+  /** Number; for an artifact its size in bytes. */
+  get number(): f64 { this.expect(this.kind == Kind.Number || this.kind == Kind.Artifact, "a number"); return this.ownNumber; }
+  set number(number: f64) { this.ownNumber = number; }
+  /** Text and json; for an artifact its id. */
+  get text(): string {
+    this.expect(this.kind == Kind.Text || this.kind == Kind.Json || this.kind == Kind.Artifact, "a text");
+    return this.ownText;
+  }
+  set text(text: string) { this.ownText = text; }
+  get bytes(): Uint8Array { this.expect(this.kind == Kind.Bytes, "bytes"); return this.ownBytes; }
+  set bytes(bytes: Uint8Array) { this.ownBytes = bytes; }
+  get items(): Value[] { this.expect(this.kind == Kind.Items, "a list"); return this.ownItems; }
+  set items(items: Value[]) { this.ownItems = items; }
+
+  private expect(holds: bool, what: string): void {
+    if (holds || misuse) return;
+    const place = this.from.length ? this.from : "a value";
+    misuse = new Fault(
+      ErrorKind.Internal,
+      "guest.misuse",
+      place + (this.kind == Kind.Null ? " holds nothing" : " holds " + KINDS[this.kind]) + "; this extension reads it as " + what + " (ask has() first where it may be absent)",
+    );
+  }
 
   static text(text: string): Value { const v = new Value(); v.kind = Kind.Text; v.text = text; return v; }
   static json(text: string): Value { const v = new Value(); v.kind = Kind.Json; v.text = text; return v; }
@@ -35,6 +62,12 @@ export class Value {
 export enum ErrorKind {
   InvalidInput, InvalidSettings, NotFound, Denied, Conflict, Limit, Unavailable, Timeout, Cancelled, Unsupported, Internal,
 }
+
+const KINDS: string[] = ["nothing", "a boolean", "a number", "a text", "json", "bytes", "an artifact", "a list"];
+const NO_BYTES = new Uint8Array(0);
+const NO_ITEMS: Value[] = [];
+/** The first read of a value as something that it isn't, in the call under way. */
+let misuse: Fault | null = null;
 
 /** A failed call; `transient` says that a retry may help. */
 export class Fault {
@@ -55,20 +88,21 @@ export class Call {
   fault: Fault | null = null;
 
   constructor(inputs: usize, inputCount: i32, settings: usize, settingCount: i32) {
-    liftEntries(inputs, inputCount, this.names, this.values);
-    liftEntries(settings, settingCount, this.settingNames, this.settingValues);
+    misuse = null;
+    liftEntries(inputs, inputCount, "input ", this.names, this.values);
+    liftEntries(settings, settingCount, "setting ", this.settingNames, this.settingValues);
   }
 
   has(port: string): bool { return this.names.includes(port); }
   /** The value at a port, or a null value when nothing fed it. */
   input(port: string): Value {
     const at = this.names.indexOf(port);
-    return at < 0 ? new Value() : this.values[at];
+    return at < 0 ? absent("input " + port) : this.values[at];
   }
   inputNames(): string[] { return this.names; }
   setting(name: string): Value {
     const at = this.settingNames.indexOf(name);
-    return at < 0 ? new Value() : this.settingValues[at];
+    return at < 0 ? absent("setting " + name) : this.settingValues[at];
   }
   /** A number setting; the manifest gives its default. */
   number(name: string): f64 { return this.setting(name).number; }
@@ -83,6 +117,8 @@ export class Call {
     this.fault = fault;
   }
 }
+
+function absent(from: string): Value { const v = new Value(); v.from = from; return v; }
 
 // ---- canonical ABI: sizes and offsets of the records in wit/types/types.wit ----
 const ENTRY: usize = 40;
@@ -133,11 +169,13 @@ function liftValue(at: usize): Value {
   return v;
 }
 
-function liftEntries(ptr: usize, count: i32, names: string[], values: Value[]): void {
+function liftEntries(ptr: usize, count: i32, from: string, names: string[], values: Value[]): void {
   for (let i = 0; i < count; i++) {
     const at = ptr + <usize>i * ENTRY;
     names.push(liftString(at));
-    values.push(liftValue(at + 8));
+    const value = liftValue(at + 8);
+    value.from = from + names[i];
+    values.push(value);
   }
   if (count) heap.free(ptr);
 }
@@ -183,7 +221,7 @@ function lowerValue(at: usize, v: Value): void {
 export function lower(call: Call): usize {
   const at = heap.alloc(RESULT);
   memory.fill(at, 0, RESULT);
-  const fault = call.fault;
+  const fault = call.fault ? call.fault : misuse;
   if (fault) {
     store<u8>(at, 1);
     store<u8>(at, fault.transient ? 1 : 0, 4);

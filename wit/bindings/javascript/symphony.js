@@ -67,6 +67,7 @@ class Call {
 
   /** Gives a value to an output port. */
   output(/** @type {string} */ name, /** @type {Value} */ value) {
+    if (typeof value?.tag !== "string") throw new TypeError(`output ${name}: expected a value made by text(), number(), json() or the like, got ${typeof value}`);
     this.outputs.push({ name, value });
   }
 
@@ -142,7 +143,9 @@ function enter(process, inputs, settings) {
 
 function errorOf(thrown) {
   if (thrown?.payload?.tag === "permanent" || thrown?.payload?.tag === "transient") return thrown.payload;
-  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `thrown: ${String(thrown)}`;
+  // the innermost function says more than its line, which is the bundle's
+  const where = /^\s*at (\S+) \(/.exec(thrown?.stack ?? "")?.[1];
+  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}${where && where !== "<anonymous>" ? ` (in ${where})` : ""}` : `thrown: ${String(thrown)}`;
   return { tag: "permanent", val: fault("internal", "js.exception", message, undefined, { stack: thrown?.stack ?? "" }) };
 }
 
