@@ -11,6 +11,7 @@ export async function artifacts(args: string[]): Promise<number> {
   const { values, positionals } = readArgs("artifacts", args, { json: { type: "boolean" }, out: { type: "string" } });
   if (values["help"]) return help(["artifacts"]);
   const [action, prefix] = positionals;
+  if (action === undefined) return help(["artifacts"]);
   const { artifacts: store } = await openBackstage(values);
   if (action === "list" && positionals.length === 1) {
     const all = await store.list();

@@ -8,6 +8,7 @@ import { openBackstage } from "./stage.ts";
 export async function ext(args: string[]): Promise<number> {
   const { values, positionals } = readArgs("ext", args, { json: { type: "boolean" } });
   if (values["help"]) return help(["ext"]);
+  if (positionals.length === 0) return help(["ext"]);
   if (positionals[0] !== "list" || positionals.length > 1) throw usage(`Cannot understand ${JSON.stringify(positionals.join(" "))}: expected list`, "ext");
   const { catalogue, platform } = await openBackstage(values);
   for (const { manifest, place } of catalogue.all()) {

@@ -6,16 +6,17 @@ import type { ArtifactStore } from "../pit/mod.ts";
 import {
   type Fault,
   type Grants,
+  JSON_DEPTH_MAX,
   type MelodyPort,
   type Plan,
   type ProcessPlatform,
   spellJsonForm,
   spellPortType,
   SymphonyError,
+  tooDeepAt,
   type Value,
   valueFromJson,
 } from "../runtime/mod.ts";
-import { JSON_DEPTH_MAX, tooDeepAt } from "../runtime/json-depth.ts";
 import { near } from "../runtime/near.ts";
 
 export interface RunInputs {
@@ -105,10 +106,10 @@ function fromText(text: string, port: MelodyPort): Value {
 
 function fileText(path: string): string {
   try {
-    return readFileSync(expand(path), "utf8");
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(expand(path)));
   } catch (cause) {
     throw new Error(
-      `the file ${JSON.stringify(path)} can't be read (${(cause as { code?: string }).code ?? (cause as Error).message}); a value that begins with @ is written with @@`,
+      `the file ${JSON.stringify(path)} can't be read (${(cause instanceof TypeError ? "it is not UTF-8" : (cause as { code?: string }).code) ?? (cause as Error).message}); a value that begins with @ is written with @@`,
     );
   }
 }

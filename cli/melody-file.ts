@@ -6,10 +6,17 @@ import { type Catalogue, type Fault, melodyError, type Plan, planMelody, readMel
 export async function readMelodyFile(file: string, catalogue: Catalogue): Promise<{ plan: Plan | undefined; faults: Fault[] }> {
   let source: string;
   try {
-    source = await readFile(file, "utf8");
+    source = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await readFile(file));
   } catch (cause) {
     const { code } = cause as { code?: string };
-    const why = code === "ENOENT" ? "nothing stands there" : code === "EISDIR" ? "it is a folder; name the melody's file in it" : (cause as Error).message;
+    const why =
+      cause instanceof TypeError && code !== "ENOENT" && !code?.startsWith("E")
+        ? "it is not UTF-8 text"
+        : code === "ENOENT"
+          ? "nothing stands there"
+          : code === "EISDIR"
+            ? "it is a folder; name the melody's file in it"
+            : (cause as Error).message;
     throw new SymphonyError("cli/io", `Cannot read ${JSON.stringify(file)}: ${why}`, { cause });
   }
   const read = readMelody(source);

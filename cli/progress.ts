@@ -1,7 +1,7 @@
 // Shows a run while it goes: a live tree on a terminal, plain lines elsewhere. Reads events only.
 import { stderr } from "node:process";
 import type { EventLog, Plan, RunEvent } from "../runtime/mod.ts";
-import { type Paint, painter, spellMs, withoutControls, write } from "./print.ts";
+import { fit, pad, type Paint, painter, spellMs, withoutControls, write } from "./print.ts";
 
 interface Row {
   id: string;
@@ -49,14 +49,15 @@ function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row |
       const row = byId.get(slash < 0 ? event.node : event.node.slice(0, slash));
       if (!row) return undefined;
       if (slash >= 0) {
-        // an item is done when all nodes of its body are
-        if (event.event === "node.finished" || event.event === "node.skipped" || event.event === "node.failed") {
+        // an item is done when all nodes of its body are; one that another stands in for isn't
+        if (event.event === "node.finished" || event.event === "node.skipped" || (event.event === "node.failed" && event.then !== "fallback")) {
           const inner = event.node.slice(slash + 1);
           const next = inner.indexOf("/");
           const item = event.node.slice(0, slash + 1 + (next < 0 ? inner.length : next));
           if (inner.indexOf("/", next + 1) < 0) {
+            const stops = event.event === "node.failed" && event.then === "stop";
             const ends = (itemEnds.get(item) ?? 0) + 1;
-            if (ends >= (bodySize.get(row.id) ?? Number.POSITIVE_INFINITY)) {
+            if (stops || ends >= (bodySize.get(row.id) ?? Number.POSITIVE_INFINITY)) {
               itemEnds.delete(item);
               row.itemsDone++;
             } else itemEnds.set(item, ends);
@@ -127,15 +128,15 @@ function showTree(plan: Plan, log: EventLog): { stop(): void; pause(): void; res
   let paused = false;
   const draw = (): void => {
     if (paused) return;
-    const width = Math.max(20, stderr.columns ?? 80);
+    const width = Math.max(1, (stderr.columns || 80) - 1);
     // as many as fit: what is under way first, then what failed
     const most = Math.max(3, (stderr.rows ?? 24) - 2);
     const shown = rows.length <= most ? rows : rows.filter(({ state }) => state !== "waiting" && state !== "done" && state !== "skipped").slice(0, most);
-    const wide = Math.max(...shown.map(({ title }) => title.length), 8);
+    const wide = Math.min(40, Math.max(...shown.map(({ title }) => fit(title, 40).cells), 8));
     const lines = shown.map((row) => {
       const [sign, colour] = SIGNS[row.state];
-      const text = `${row.title.padEnd(Math.min(wide, 40))}  ${details(row)}`.replace(/\s+/g, (space) => (space.includes("\n") ? " " : space));
-      return `${paint(colour, sign)} ${row.state === "waiting" || row.state === "skipped" ? paint("dim", text.slice(0, width - 3)) : text.slice(0, width - 3)}`;
+      const text = fit(`${pad(row.title, wide)}  ${details(row)}`.replace(/[\n\t]/g, " "), width - 2).text;
+      return width < 3 ? paint(colour, sign) : `${paint(colour, sign)} ${row.state === "waiting" || row.state === "skipped" ? paint("dim", text) : text}`;
     });
     write(2, `${drawn ? `\x1b[${drawn}A` : ""}${lines.map((line) => `\x1b[2K${line}\n`).join("")}${drawn > lines.length ? "\x1b[0J" : ""}`);
     drawn = lines.length;

@@ -1,6 +1,6 @@
 // `symphony run`: a melody to its end, with progress, approvals, and outputs copied where the person wants them.
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import process, { stderr, stdin } from "node:process";
 import { createInterface } from "node:readline/promises";
 import { createDagTracker, createSlot, type RunResult, type StepTask, type TrackerPorts } from "../pit/mod.ts";
@@ -36,6 +36,9 @@ export async function run(args: string[]): Promise<number> {
   if (timeoutMs !== undefined) plan.timeoutMs = Math.min(plan.timeoutMs ?? timeoutMs, timeoutMs);
   const { values: inputs, grants } = await readInputs(plan, texts(values["input"]), file, stage);
 
+  const out = text(values["out"]);
+  if (out) checkWritable(resolve(out));
+
   const id = crypto.randomUUID();
   const json = values["json"] === true;
   const begun = performance.now();
@@ -47,14 +50,13 @@ export async function run(args: string[]): Promise<number> {
   const result = await handle.ended;
   progress?.stop();
   stage.host.endRun(id);
-  const out = text(values["out"]);
   try {
     if (out && result.state === "completed") await copyOutputs(stage, result, resolve(out));
   } finally {
-    // what can't be copied is still told, and kept
+    // what can't be copied is still told
     if (json) write(1, `${JSON.stringify(finalObject(result))}\n`);
+    else tell(result, out, performance.now() - begun);
   }
-  if (!json) tell(result, out, performance.now() - begun);
   return result.state === "completed" ? 0 : result.state === "cancelled" ? 130 : CODES[result.error?.code ?? "run/failed"].exit || 1;
 }
 
@@ -159,6 +161,18 @@ const ENDINGS: Readonly<Record<string, string>> = {
   "image/svg+xml": "svg",
 };
 
+/** Before the work begins: whether a folder is there, or could be made, and written to. */
+function checkWritable(folder: string): void {
+  let at = folder;
+  while (!existsSync(at) && at !== dirname(at)) at = dirname(at);
+  try {
+    accessSync(at, constants.W_OK);
+    if (!statSync(at).isDirectory()) throw new Error(`${JSON.stringify(at)} is no folder`);
+  } catch (cause) {
+    throw new SymphonyError("cli/io", `Cannot copy outputs to ${JSON.stringify(folder)}: ${(cause as Error).message}`, { cause });
+  }
+}
+
 async function copyOutputs(stage: Stage, result: RunResult, folder: string): Promise<void> {
   try {
     mkdirSync(folder, { recursive: true });
@@ -170,9 +184,13 @@ async function copyOutputs(stage: Stage, result: RunResult, folder: string): Pro
     }
   } catch (cause) {
     if (cause instanceof SymphonyError) throw cause;
-    throw new SymphonyError("cli/io", `Cannot copy the outputs to ${JSON.stringify(folder)}: ${(cause as Error).message}; they are kept, \`symphony artifacts list\` shows them`, {
-      cause,
-    });
+    throw new SymphonyError(
+      "cli/io",
+      `Cannot copy the outputs to ${JSON.stringify(folder)}: ${(cause as Error).message}; artifacts are kept, \`symphony artifacts list\` shows them, and other outputs were told`,
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -39,7 +39,7 @@ export interface Stage extends Backstage {
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 function homeFolder(values: Parsed["values"]): string {
-  return ensureFolder(resolve(text(values["home"]) ?? env["SYMPHONY_HOME"] ?? join(homedir(), ".symphony")));
+  return ensureFolder(resolve(text(values["home"]) || env["SYMPHONY_HOME"] || join(homedir(), ".symphony")));
 }
 
 export async function openBackstage(values: Parsed["values"]): Promise<Backstage> {

@@ -9,6 +9,7 @@ export { createIsolatePool, type IsolatePool } from "./extension/isolate/pool.ts
 export { createCatalogue, discoverExtensions, type Extension, type LoadedCatalogue } from "./extension/loader.ts";
 export { type Manifest, parseManifest, type PortSpec } from "./extension/manifest.ts";
 export { createPreparer, type Preparer } from "./extension/prepare/prepare.ts";
+export { JSON_DEPTH_MAX, tooDeepAt } from "./json-depth.ts";
 export { compareUtf8 } from "./order.ts";
 export type { Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
 export {
@@ -25,6 +26,7 @@ export {
   valueFits,
   valueFromJson,
   valueToJson,
+  weighValue,
 } from "./value.ts";
 export { createGraph, findCycle, topologicalOrder, walkGraph } from "./workflow/graph.ts";
 export { melodyError, melodyJsonSchema, readMelody } from "./workflow/melody.ts";

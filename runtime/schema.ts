@@ -13,7 +13,7 @@ export function spellPath(path: readonly PropertyKey[]): string {
 /** A value as it stands in the file, cut to 60 characters. */
 export function spellValue(value: unknown): string {
   if (value === undefined) return "nothing";
-  const text = JSON.stringify(value) ?? String(value);
+  const text = typeof value === "number" && !Number.isFinite(value) ? "a number beyond 1.8e308" : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
@@ -39,7 +39,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: readonly PropertyKey[], ra
   const missing = value === undefined;
   switch (issue.code) {
     case "unrecognized_keys": {
-      const known = schema ? keysAt(schema, path) : [];
+      const known = schema ? keysAt(schema, path, raw) : [];
       for (const key of issue.keys)
         faults.push({
           path: spellPath([...path, key]),
@@ -59,7 +59,7 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: readonly PropertyKey[], ra
       // the branch that got furthest says the most
       const best = issue.errors.filter((branch) => branch.length > 0).sort((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
       if (best && depth(best) > 0) {
-        for (const inner of best) faultsOfIssue(inner, path, raw, undefined, faults);
+        for (const inner of best) faultsOfIssue(inner, path, raw, schema, faults);
         return;
       }
       const expected = [...new Set(issue.errors.flat().map(expectation))].join(", or ");
@@ -99,23 +99,42 @@ function expectation(issue: z.core.$ZodIssue): string {
   }
 }
 
-/** The keys that an object schema knows at a path, as far as it can be followed. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+/** The keys that an object schema knows at a path, as far as it can be followed; unions by what stands in the file. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[], raw: unknown): string[] {
   let here: unknown = schema;
-  const unwrap = (type: unknown): { def: Record<string, unknown> } | undefined => {
-    let inner = type as { def?: Record<string, unknown> } | undefined;
-    while (inner?.def && "innerType" in inner.def) inner = inner.def["innerType"] as typeof inner;
-    return inner?.def ? (inner as { def: Record<string, unknown> }) : undefined;
-  };
+  let value = raw;
   for (const key of path) {
-    const type = unwrap(here);
-    if (!type) return [];
-    const { def } = type;
-    if (def["type"] === "object") here = (def["shape"] as Record<PropertyKey, unknown>)[key];
-    else if (def["type"] === "array") here = def["element"];
-    else if (def["type"] === "record") here = def["valueType"];
+    const def = definition(here, value);
+    if (def?.["type"] === "object") here = (def["shape"] as Record<PropertyKey, unknown>)[key];
+    else if (def?.["type"] === "array") here = def["element"];
+    else if (def?.["type"] === "record") here = def["valueType"];
     else return [];
+    value = at(value, [key]);
   }
-  const type = unwrap(here);
-  return type?.def["type"] === "object" ? Object.keys(type.def["shape"] as object) : [];
+  const def = definition(here, value);
+  return def?.["type"] === "object" ? Object.keys(def["shape"] as object) : [];
+}
+
+type Definition = Record<string, unknown>;
+
+/** What a schema is once wrappers are taken off and unions are decided by the field that tells their cases apart. */
+function definition(type: unknown, value: unknown): Definition | undefined {
+  let here = type as { def?: Definition } | undefined;
+  for (;;) {
+    const def = here?.def;
+    if (!def) return undefined;
+    if ("innerType" in def) here = def["innerType"] as typeof here;
+    else if (def["type"] === "lazy") here = (def["getter"] as () => typeof here)();
+    else if (def["type"] === "union") {
+      const field = def["discriminator"] as string | undefined;
+      const options = def["options"] as (typeof here)[];
+      const wanted = field === undefined ? undefined : at(value, [field]);
+      const fits = (option: typeof here): boolean => {
+        const inner = definition(option, value);
+        const literal = (inner?.["shape"] as Record<string, { def?: Definition }> | undefined)?.[field as string]?.def;
+        return (literal?.["values"] as unknown[] | undefined)?.includes(wanted) === true;
+      };
+      here = field === undefined ? options.find((option) => definition(option, value)?.["type"] === "object") : options.find(fits);
+    } else return def;
+  }
 }

@@ -110,6 +110,21 @@ export function spellValueType(value: Value): string {
   return tags.size === 1 ? `list<${[...tags][0]}>` : value.val.length ? `a list of ${[...tags].join(" and ")}` : "an empty list";
 }
 
+/** About what a value takes in memory, in bytes. */
+export function weighValue(value: Value): number {
+  switch (value.tag) {
+    case "text":
+    case "json":
+      return 64 + value.val.length * 2;
+    case "bytes":
+      return 128 + value.val.data.length;
+    case "items":
+      return value.val.reduce((sum, item) => sum + weighValue(item), 64);
+    default:
+      return 64;
+  }
+}
+
 /** Why a value can't cross into a component, or undefined. */
 export function valueFault(value: Value): string | undefined {
   if (value.tag === "items") {
@@ -148,7 +163,7 @@ function itemFromJson(json: unknown, type: ItemType): Item | undefined {
     case "folder":
       return typeof json === "string" && json.isWellFormed() ? { tag: "text", val: json } : undefined;
     case "json":
-      return { tag: "json", val: JSON.stringify(json) };
+      return holdsFinite(json) ? { tag: "json", val: JSON.stringify(json) } : undefined;
     case "bytes":
     case "artifact":
     case "content":
@@ -157,8 +172,18 @@ function itemFromJson(json: unknown, type: ItemType): Item | undefined {
       if (json === null) return { tag: "null" };
       if (typeof json === "boolean" || typeof json === "number" || typeof json === "string")
         return itemFromJson(json, typeof json === "string" ? "text" : (typeof json as "boolean" | "number"));
-      return structuredFromJson(json, "content") ?? { tag: "json", val: JSON.stringify(json) };
+      return structuredFromJson(json, "content") ?? (holdsFinite(json) ? { tag: "json", val: JSON.stringify(json) } : undefined);
   }
+}
+
+/** Whether no number in it is beyond what a double holds (1e999 reads as Infinity, and would be written as null). */
+function holdsFinite(json: unknown): boolean {
+  const open: unknown[] = [json];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next === "number" && !Number.isFinite(next)) return false;
+    if (typeof next === "object" && next !== null) for (const inner of Object.values(next)) if (inner !== null) open.push(inner);
+  }
+  return true;
 }
 
 function structuredFromJson(json: unknown, type: "bytes" | "artifact" | "content"): Item | undefined {
@@ -191,9 +216,9 @@ export function spellJsonForm(type: PortType): string {
     boolean: "true or false",
     number: "a number",
     text: "a string",
-    json: "any JSON",
+    json: "any JSON with finite numbers",
     folder: "a path as a string",
-    any: "any JSON",
+    any: "any JSON with finite numbers",
     bytes: '{"base64": ..., "mediaType": ...}',
     artifact: '{"artifact": ..., "size": ..., "mediaType": ...}',
     content: "bytes or an artifact",

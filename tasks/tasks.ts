@@ -1,7 +1,7 @@
-// The tasks: check, test, soak, bench, build, bindings. Each prints what it runs and ends with a code that means it.
+// The tasks: check, test, soak, bench, build, bindings, extension. Each prints what it runs and ends with a code that means it.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { buildExtension } from "./build-extension.ts";
 import { extensionFolders } from "./setup.ts";
@@ -17,7 +17,7 @@ interface Counts {
   skipped: number;
 }
 
-const TASKS: Record<string, (args: string[]) => Promise<number>> = { check, test, soak, bench, build, bindings };
+const TASKS: Record<string, (args: string[]) => Promise<number>> = { check, test, soak, bench, build, bindings, extension };
 
 function run(program: string, args: string[], env: Record<string, string> = {}): Promise<number> {
   console.log(`$ ${[program.replace(`${root}/`, ""), ...args].join(" ")}`);
@@ -67,9 +67,9 @@ async function bringTools(): Promise<string[]> {
 /** Names of the tests that failed, from the JUnit report of one runner. */
 function failedIn(report: string): string[] {
   if (!existsSync(report)) return [];
-  const unescape = (text: string): string => text.replaceAll("&quot;", '"').replaceAll("&apos;", "'").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+  const unescaped = (text: string): string => text.replaceAll("&quot;", '"').replaceAll("&apos;", "'").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
   const cases = readFileSync(report, "utf8").matchAll(/<testcase\b([^>]*?)(\/>|>(.*?)<\/testcase>)/gs);
-  return [...cases].flatMap(([, head, , inner]) => (/<(failure|error)\b/.test(inner ?? "") ? [unescape(/\bname="([^"]*)"/.exec(head as string)?.[1] ?? "?")] : []));
+  return [...cases].flatMap(([, head, , inner]) => (/<(failure|error)\b/.test(inner ?? "") ? [unescaped(/\bname="([^"]*)"/.exec(head as string)?.[1] ?? "?")] : []));
 }
 
 /** The JUnit report of one runner. */
@@ -142,6 +142,11 @@ async function bench(args: string[]): Promise<number> {
   if (installed !== 0) return installed;
   for (const folder of extensionFolders("tests/guests")) await buildExtension(folder);
   return run(bun, ["bench/bench.ts", ...args]);
+}
+
+/** Components out of the sources in folders. */
+async function extension(args: string[]): Promise<number> {
+  return run(bun, ["tasks/build-extension.ts", ...args.map((folder) => resolve(process.env["INIT_CWD"] ?? root, folder))]);
 }
 
 /** The single binary. */

@@ -307,7 +307,7 @@ interface Misdeed {
   what: string;
   parts: CoreParts;
   options?: CallOptions;
-  ends: "ok" | "trap" | "fuel" | "memory" | "any trap";
+  ends: "ok" | "trap" | "fuel" | "memory" | "any trap" | "refused";
   also?: (result: CallResult) => void;
 }
 

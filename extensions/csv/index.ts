@@ -117,7 +117,7 @@ function readHeader(call: Call, reader: Reader, labels: string[], columns: strin
 function writeCell(out: TextBuilder, reader: Reader, i: i32, numbers: bool): void {
   if (reader.isPlain(i)) {
     const from = reader.from(i), end = reader.end(i);
-    if (numbers && end > from && numberEnd(reader.text, from) == end) out.part(reader.text, from, end);
+    if (numbers && end > from && numberEnd(reader.text, from) == end && isFinite(parseFloat(reader.text.substring(from, end)))) out.part(reader.text, from, end);
     else quoteInto(out, reader.text, from, end);
     return;
   }

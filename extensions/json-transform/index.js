@@ -1,6 +1,6 @@
 // Evaluates a JMESPath expression over JSON. The language and its functions are the package's; here are the ports and
 // what its errors mean.
-import jmespath from "jmespath";
+import { compile, registerFunction, search, TreeInterpreter, TYPE_ANY, TYPE_ARRAY_NUMBER, TYPE_ARRAY_STRING } from "@jmespath-community/jmespath";
 import { items, json, operator } from "symphony";
 
 export const transform = operator((call) => {
@@ -13,10 +13,10 @@ export const transform = operator((call) => {
   const data = call.input(port);
   let found = null;
   try {
-    found = jmespath.search(data, expression) ?? null;
+    found = search(data, expression) ?? null;
   } catch (cause) {
     if (cause.name === "InternalError") throw cause;
-    if (cause.message.startsWith("TypeError")) call.fail("invalid-input", "json-transform.type", `Cannot evaluate ${quoted(expression)} over ${port}: ${reason(cause)}.`, port);
+    if (cause.message.startsWith("Invalid type")) call.fail("invalid-input", "json-transform.type", `Cannot evaluate ${quoted(expression)} over ${port}: ${reason(cause)}.`, port);
     // a function that doesn't exist, or has another number of arguments, is found only now
     call.fail("invalid-settings", "json-transform.expression", `Cannot evaluate ${quoted(expression)}: ${reason(cause)}.`, "expression");
   }
@@ -24,12 +24,36 @@ export const transform = operator((call) => {
   if (Array.isArray(found)) call.output("items", items(found.map(json)));
 });
 
-/** Why an expression can't be read, or undefined. The package passes over a quote that isn't closed and a missing name. */
+// The package finds what every JavaScript object inherits; data has only its own names.
+const interpreter = Object.getPrototypeOf(TreeInterpreter);
+const visit = interpreter.visit;
+interpreter.visit = function (node, value) {
+  if (node.type === "Field" && typeof value === "object" && value !== null && !Object.hasOwn(value, node.name)) return null;
+  return visit.call(this, node, value);
+};
+
+// The package sorts numbers as texts, and takes "" and "0x10" for numbers.
+registerFunction("sort", ([list]) => [...list].sort(typeof list[0] === "number" ? (x, y) => x - y : byCodePoint), [{ types: [TYPE_ARRAY_NUMBER, TYPE_ARRAY_STRING] }], { override: true });
+registerFunction("to_number", ([value]) => (typeof value === "number" ? value : typeof value === "string" && NUMBER.test(value) ? Number(value) : null), [{ types: [TYPE_ANY] }], { override: true });
+
+/** A number as JSON writes it. */
+const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;
+
+function byCodePoint(x, y) {
+  const [left, right] = [[...x], [...y]];
+  for (let i = 0; i < left.length && i < right.length; i++) if (left[i] !== right[i]) return left[i].codePointAt(0) - right[i].codePointAt(0);
+  return left.length - right.length;
+}
+
+/** Why an expression can't be read, or undefined. */
 function syntaxFault(expression) {
   const open = openQuote(expression);
   if (open >= 0) return `the ${expression[open]} at character ${open + 1} is not closed`;
+  // a name that JavaScript takes for something else, in an object as in an expression
+  if (expression.includes("__proto__")) return '"__proto__" can\'t be asked for';
   try {
-    return isWhole(jmespath.compile(expression)) ? undefined : "a name is missing beside a point";
+    compile(expression);
+    return undefined;
   } catch (cause) {
     if (cause.name === "InternalError") return "it is nested too deep";
     return reason(cause);
@@ -46,16 +70,9 @@ function openQuote(expression) {
   return open;
 }
 
-/** Whether no part is missing in what an expression was compiled to. */
-function isWhole(node) {
-  if (node === undefined || node === null) return false;
-  if (node.type === "Slice" || node.type === "Literal") return true;
-  return (node.children ?? []).every(isWhole) && (node.type !== "KeyValuePair" || isWhole(node.value));
-}
-
-/** The package's own message, without the name of a class before it and the full stop behind. */
+/** The package's own message, without the full stop behind. */
 function reason({ message }) {
-  return message.replace(/^(TypeError|ArgumentError|ParserError|LexerError): /, "").replace(/\.$/, "");
+  return message.replace(/\.$/, "");
 }
 
 function quoted(text) {

@@ -49,6 +49,13 @@ const cases: [string, unknown, unknown][] = [
       { n: "Bo", list: [30] },
     ],
   ],
+  ["sort(@)", [10, 9, 1, -1, 100], [-1, 1, 9, 10, 100]],
+  ["sort(@)", ["b", "😀", "｡", "a"], ["a", "b", "｡", "😀"]],
+  ["sort_by(@, &a)[].a", [{ a: 10 }, { a: 9 }, { a: 1 }], [1, 9, 10]],
+  ["[toString, constructor, valueOf, hasOwnProperty]", { a: 1 }, [null, null, null, null]],
+  ["a.constructor", { a: {} }, null],
+  ["[length(@), reverse(@)]", "a😀b", [3, "b😀a"]],
+  ["[to_number(''), to_number('0x10'), to_number('-1.5e2'), to_number(' 1')]", null, [null, null, -150, null]],
 ];
 for (const [expression, data, expected] of cases) test(`evaluates ${expression} over ${typeof data}`, async () => expect(await search(expression, data)).toEqual(expected));
 
@@ -59,10 +66,11 @@ const faults: [string, unknown, string, string][] = [
   ["a..b", people, "json-transform.syntax", "a..b"],
   ["'open", people, "json-transform.syntax", "' at character 1"],
   ['people[?name == `"x]', people, "json-transform.syntax", "` at character 17"],
-  ["people[*].", people, "json-transform.syntax", "missing"],
+  ["people[*].", people, "json-transform.syntax", "EOF"],
   ["", people, "json-transform.syntax", "EOF"],
   ["people[::0]", people, "json-transform.expression", "step"],
   ["nothing(@)", people, "json-transform.expression", "nothing"],
+  ["{__proto__: people}", people, "json-transform.syntax", "__proto__"],
   ["length()", people, "json-transform.expression", "length"],
   ["abs(@)", people, "json-transform.type", "abs"],
   ["a", undefined, "json-transform.nothing", "data"],

@@ -1,8 +1,11 @@
 // Bodies under way: a sub-melody, and a map's items. They hold no place among the parallel steps; what runs in them does.
 // Leaves out what happens inside a frame, which its host moves.
-import type { Plan, PlanNode, Value } from "../../runtime/mod.ts";
+import { type Plan, type PlanNode, SymphonyError, type Value, weighValue } from "../../runtime/mod.ts";
 import type { Values } from "./flow.ts";
 import { Frame } from "./frame.ts";
+
+/** Of a map, in memory. */
+const RESULTS_BYTES_MAX = 256 * 1024 * 1024;
 
 /** What a body needs of the run that it is part of. */
 export interface BodyHost {
@@ -45,6 +48,7 @@ export function runMap(host: BodyHost, frame: Frame, node: number, work: Extract
   let next = 0;
   let left = items.length;
   let filling = false;
+  let held = 0;
 
   const itemEnded = (index: number, one: Frame, error: unknown): void => {
     inner.delete(one);
@@ -55,7 +59,17 @@ export function runMap(host: BodyHost, frame: Frame, node: number, work: Extract
       host.itemFailed(frame, node, index, error);
       return;
     }
-    if (error === undefined) results[index] = one.outputs;
+    if (error === undefined) {
+      results[index] = one.outputs;
+      for (const value of one.outputs) if (value !== undefined) held += weighValue(value);
+      if (held > RESULTS_BYTES_MAX) {
+        release();
+        for (const other of inner) host.stopFrame(other);
+        const mib = RESULTS_BYTES_MAX / 1048576;
+        host.failed(frame, node, new SymphonyError("run/limit", `Cannot gather the items' results: after ${index + 1} they take over ${mib} MiB; give large data as artifacts`));
+        return;
+      }
+    }
     left--;
     fill();
   };

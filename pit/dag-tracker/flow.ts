@@ -149,13 +149,12 @@ export function outputFault({ plan, outputs, prefix }: Frame): unknown {
 
 /** Why a node that all edges have settled is not to run. */
 function whySkipped(frame: Frame, node: number): Skip | undefined {
-  const { inputs, constants, work } = frame.plan.nodes[node] as PlanNode;
+  const { inputs, work } = frame.plan.nodes[node] as PlanNode;
   if (frame.gated[node] && work.does !== "merge") return { code: "condition", why: "a node that it comes after didn't lead here" };
   if ((frame.layout.incoming[node] as number) > 0 && !frame.live[node]) return { code: "unreached", why: "nothing reached it" };
-  const first = frame.layout.inputStart[node] as number;
   for (let slot = 0; slot < inputs.length; slot++) {
     const port = inputs[slot] as PlanNode["inputs"][number];
-    if (port.required && frame.values[first + slot] === undefined && constants[slot] === undefined) return { code: "input", why: `nothing reached its input ${port.name}` };
+    if (port.required && frame.input(node, slot) === undefined) return { code: "input", why: `nothing reached its input ${port.name}` };
   }
   return undefined;
 }

@@ -104,9 +104,10 @@ export class Frame {
     return this.prefix + (this.plan.nodes[node] as { id: string }).id;
   }
 
-  /** The value at an input of a node: what arrived, else its constant. */
+  /** The value at an input of a node: what arrived, else what the node gives itself, else the default. */
   input(node: number, slot: number): Value | undefined {
-    return this.values[(this.layout.inputStart[node] as number) + slot] ?? (this.plan.nodes[node] as { constants: (Value | undefined)[] }).constants[slot];
+    const { constants, presets } = this.plan.nodes[node] as Plan["nodes"][number];
+    return this.values[(this.layout.inputStart[node] as number) + slot] ?? constants[slot] ?? presets[slot];
   }
 
   /** Lets go of a node's inputs. */

@@ -386,6 +386,38 @@ describe("failure", () => {
   });
 });
 
+test("a fallback gets the failed node's inputs, also where it has a default of its own", async () => {
+  const echo = (preset?: number) => ({
+    inputs: { t: { type: "number", ...(preset === undefined ? {} : { default: preset }) } },
+    outputs: { o: { type: "number" } },
+    nodes: [step("s")],
+    edges: [
+      { from: "inputs.t", to: "s.a" },
+      { from: "s.out", to: "outputs.o" },
+    ],
+  });
+  const { outputs, ends } = await run(
+    {
+      ...x,
+      outputs: outs("o"),
+      nodes: [
+        { id: "first", kind: "control", control: "melody", body: echo(), onFailure: { fallback: "second" } },
+        { id: "second", kind: "control", control: "melody", body: echo(100) },
+      ],
+      edges: [
+        { from: "inputs.x", to: "first.t" },
+        { from: "first.o", to: "outputs.o" },
+      ],
+    },
+    (task) => {
+      if (task.path.startsWith("first/")) throw new SymphonyError("step/error", "no");
+      return sum(task);
+    },
+    { x: number(5) },
+  );
+  expect([ends["first"], outputs]).toEqual(["failed", { o: 6 }]);
+});
+
 describe("bodies", () => {
   const body = {
     inputs: { item: { type: "number" }, index: { type: "number" }, plus: { type: "number", default: 0 } },

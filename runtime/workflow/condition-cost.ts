@@ -13,12 +13,9 @@ export interface Size {
 }
 
 export interface Shape {
-  nodes: number;
-  /** How deep loops nest: macros, and `in` over data. */
-  loops: number;
   names: ReadonlySet<string>;
-  /** What one step may look through: nothing, one element, or all there is. */
-  scans: "nothing" | "element" | "all";
+  /** By the loops around it (macros, and `in` over data): how many nodes there are, and what one may look through. */
+  levels: { nodes: number; scans: "nothing" | "element" | "all" }[];
   /** `+` makes lists and texts longer. */
   sums: number;
   longestLiteral: number;
@@ -78,10 +75,15 @@ interface Ast {
 /** The shape of a parsed condition, or why it is refused. */
 export function measureCondition(ast: unknown): Shape | { fault: string } {
   const names = new Set<string>();
-  const shape: Shape = { nodes: 0, loops: 0, names, scans: "nothing", sums: 0, longestLiteral: 1 };
+  const shape: Shape = { names, levels: [], sums: 0, longestLiteral: 1 };
   let fault: string | undefined;
-  const scan = (part: unknown, bound: ReadonlySet<string>): void => {
-    if (shape.scans !== "all") shape.scans = onlyBound(part, bound) ? "element" : "all";
+  const levelAt = (depth: number): Shape["levels"][number] => {
+    while (shape.levels.length <= depth) shape.levels.push({ nodes: 0, scans: "nothing" });
+    return shape.levels[depth] as Shape["levels"][number];
+  };
+  const scan = (part: unknown, depth: number, bound: ReadonlySet<string>): void => {
+    const level = levelAt(depth);
+    if (level.scans !== "all") level.scans = onlyBound(part, bound) ? "element" : "all";
   };
   const open: { part: unknown; depth: number; bound: ReadonlySet<string> }[] = [{ part: ast, depth: 0, bound: new Set() }];
   for (let next = open.pop(); next; next = open.pop()) {
@@ -92,18 +94,17 @@ export function measureCondition(ast: unknown): Shape | { fault: string } {
     }
     if (!isAst(part)) continue;
     const { op, args } = part;
-    shape.nodes++;
-    shape.loops = Math.max(shape.loops, depth);
+    levelAt(depth).nodes++;
     if (op === "value") continue;
     if (op === "id") names.add(String(args));
     else if (op === "+") shape.sums++;
     else if (op === "in" && !(isAst((args as unknown[])[1]) && ((args as Ast[])[1] as Ast).op === "list")) {
-      shape.loops = Math.max(shape.loops, depth + 1);
-      scan((args as unknown[])[0], bound);
+      levelAt(depth + 1).nodes++;
+      scan((args as unknown[])[0], depth + 1, bound);
     } else if (COMPARISONS.has(op)) {
       const [left, right] = args as [unknown, unknown];
       // comparing with a literal ends where the literal does, and with an element where that does
-      if (!isLiteral(left) && !isLiteral(right)) scan(onlyBound(left, bound) ? left : right, bound);
+      if (!isLiteral(left) && !isLiteral(right)) scan(onlyBound(left, bound) ? left : right, depth, bound);
     } else if (op === "list" || op === "map") shape.longestLiteral = Math.max(shape.longestLiteral, (args as unknown[]).length);
     else if (op === "call" || op === "rcall") {
       const [name, receiver, inner] = (op === "rcall" ? args : [(args as unknown[])[0], undefined, (args as unknown[])[1]]) as [string, unknown, unknown[]];
@@ -112,20 +113,21 @@ export function measureCondition(ast: unknown): Shape | { fault: string } {
         open.push({ part: receiver, depth, bound }, { part: rest, depth: depth + 1, bound: isAst(variable) ? new Set([...bound, String(variable.args)]) : bound });
         continue;
       }
-      if (SCANNING.has(name)) scan([receiver, inner], bound);
+      if (SCANNING.has(name)) scan([receiver, inner], depth, bound);
       else if (!PLAIN.has(name)) fault ??= `${name}() is refused${WHY[name] ? `: ${WHY[name]}` : "; known are " + [...MACROS, ...SCANNING, ...PLAIN].sort().join(", ")}`;
     }
     open.push({ part: args, depth, bound });
   }
-  if (shape.loops > LOOPS_MAX) fault ??= `loops (macros, and "in" over data) nest ${shape.loops} deep, at most ${LOOPS_MAX} are allowed`;
+  const loops = shape.levels.length - 1;
+  if (loops > LOOPS_MAX) fault ??= `loops (macros, and "in" over data) nest ${loops} deep, at most ${LOOPS_MAX} are allowed`;
   return fault ? { fault } : shape;
 }
 
 /** Steps at most; one is about what a comparison of short texts takes. */
-export function costOf({ nodes, loops, scans, sums, longestLiteral }: Shape, { longest, total, largest }: Size): number {
+export function costOf({ levels, sums, longestLiteral }: Shape, { longest, total, largest }: Size): number {
   const length = Math.max(longest, longestLiteral) * (sums + 1);
-  const step = scans === "nothing" ? 1 : 1 + ((scans === "element" ? largest : total) * (sums + 1)) / CHARACTERS_A_STEP;
-  return nodes * (length ** loops * step + total / CHARACTERS_A_STEP);
+  const through = { nothing: 0, element: largest, all: total };
+  return levels.reduce((cost, { nodes, scans }, depth) => cost + nodes * length ** depth * (1 + (through[scans] * (sums + 1)) / CHARACTERS_A_STEP), 0);
 }
 
 const CHARACTERS_A_STEP = 256;

@@ -10,7 +10,8 @@ export function planFallbacks(
   graph: Graph,
   touched: Uint8Array,
   fault: (index: number, message: string) => void,
-  { suspects, near }: Context,
+  suspects: ReadonlySet<string>,
+  { near }: Context,
 ): void {
   for (const [index, node] of nodes.entries()) {
     if (typeof node.onFailure === "string") continue;
@@ -32,7 +33,9 @@ export function planFallbacks(
       }
       for (const [slot, port] of stand.inputs.entries()) {
         const same = node.inputs.find(({ name }) => name === port.name);
-        if (same ? stand.constants[slot] === undefined && !typesFit(same.type, port.type) : port.required && stand.constants[slot] === undefined)
+        if (
+          same ? stand.constants[slot] === undefined && !typesFit(same.type, port.type) : port.required && stand.constants[slot] === undefined && stand.presets[slot] === undefined
+        )
           fault(index, `${id} needs ${port.name} (${spellPortType(port.type)}), which ${node.id} doesn't get as such`);
       }
       node.fallback = other;

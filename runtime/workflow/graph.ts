@@ -34,16 +34,21 @@ function rows(nodes: number, end: Uint32Array, name: "in" | "out"): Record<strin
 
 /**
  * Kahn's algorithm (1962) with a queue in node order: equal graphs give equal orders everywhere. With a cycle, the
- * order holds only the nodes that no cycle precedes.
+ * order holds only the nodes that no cycle precedes. Nodes marked in `without` are taken for none.
  */
-export function topologicalOrder(graph: Graph): Uint32Array {
-  const { nodes, to, outStart, outEdges, inStart } = graph;
+export function topologicalOrder(graph: Graph, without?: Uint8Array): Uint32Array {
+  const { nodes, from, to, outStart, outEdges, inStart, inEdges } = graph;
   const waiting = new Uint32Array(nodes);
   const order = new Uint32Array(nodes);
   let tail = 0;
   for (let i = 0; i < nodes; i++) {
-    waiting[i] = (inStart[i + 1] as number) - (inStart[i] as number);
-    if (waiting[i] === 0) order[tail++] = i;
+    let count = (inStart[i + 1] as number) - (inStart[i] as number);
+    if (without) {
+      for (let at = inStart[i] as number; at < (inStart[i + 1] as number); at++) if (without[from[inEdges[at] as number] as number]) count--;
+      if (without[i]) count = -1;
+    }
+    waiting[i] = count;
+    if (count === 0) order[tail++] = i;
   }
   for (let head = 0; head < tail; head++) {
     const node = order[head] as number;
@@ -58,16 +63,15 @@ export function topologicalOrder(graph: Graph): Uint32Array {
 }
 
 /** One cycle as its nodes in order, beginning with the lowest number; undefined when there is none. */
-export function findCycle(graph: Graph): number[] | undefined {
+export function findCycle(graph: Graph, without?: Uint8Array): number[] | undefined {
   const { nodes, from, inStart, inEdges } = graph;
-  const order = topologicalOrder(graph);
-  if (order.length === nodes) return undefined;
-  const free = new Uint8Array(nodes);
-  for (const node of order) free[node] = 1;
+  const free = without?.slice() ?? new Uint8Array(nodes);
+  for (const node of topologicalOrder(graph, without)) free[node] = 1;
+  let node = free.indexOf(0);
+  if (node < 0) return undefined;
   // what is left has a predecessor that is left: walking backwards must come round
   const seen = new Int32Array(nodes).fill(-1);
   const walk: number[] = [];
-  let node = free.indexOf(0);
   while (seen[node] === -1) {
     seen[node] = walk.length;
     walk.push(node);
@@ -80,8 +84,21 @@ export function findCycle(graph: Graph): number[] | undefined {
     }
   }
   const cycle = walk.slice(seen[node]).reverse();
-  const lowest = cycle.indexOf(Math.min(...cycle.slice(0, 10_000)));
+  const lowest = cycle.reduce((least, one, at) => (one < (cycle[least] as number) ? at : least), 0);
   return [...cycle.slice(lowest), ...cycle.slice(0, lowest)];
+}
+
+/** Cycles that share no node, at most so many: each as `findCycle` gives it, once the nodes of those before are taken out. */
+export function findCycles(graph: Graph, most: number): number[][] {
+  const without = new Uint8Array(graph.nodes);
+  const found: number[][] = [];
+  while (found.length < most) {
+    const cycle = findCycle(graph, without);
+    if (!cycle) break;
+    found.push(cycle);
+    for (const node of cycle) without[node] = 1;
+  }
+  return found;
 }
 
 /** Nodes that can be reached from `start` along edges (`out`) or against them (`in`), breadth first, without `start`. */

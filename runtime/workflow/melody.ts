@@ -5,7 +5,7 @@ import { z } from "zod";
 import { type Fault, SymphonyError } from "../error.ts";
 import { IDENTIFIER } from "../extension/manifest.ts";
 import { tooDeepAt } from "../json-depth.ts";
-import { faultsOf } from "../schema.ts";
+import { faultsOf, spellPath } from "../schema.ts";
 
 export const FORMAT_VERSION = 1;
 /** Longest file, in characters. */
@@ -145,20 +145,27 @@ export function melodyJsonSchema(): object {
   return { $id: "melody-1.schema.json", title: "Symphony melody, format 1", ...z.toJSONSchema(melodySchema, { io: "input", reused: "ref", unrepresentable: "any" }) };
 }
 
-/** A file as far as it could be read: `melody` is there unless a fault stands outside single nodes and edges. */
-export interface ReadMelody {
-  melody: MelodyFile | undefined;
-  faults: Fault[];
-  /** For each node and edge of `melody`, its place in the file (faulty ones were left out). */
-  nodePlaces: number[] | undefined;
-  edgePlaces: number[] | undefined;
+/** What was left out of a melody or body because it is faulty, so that the rest can be looked at in the same go. */
+export interface LevelRead {
+  /** For each node and edge that was kept, its place in the file. */
+  nodePlaces: number[];
+  edgePlaces: number[];
+  lacksEdges: boolean;
   /** Ids of nodes that were left out, so that what refers to them is not reported as well. */
   suspects: ReadonlySet<string>;
 }
 
+/** A file as far as it could be read: `melody` is there unless it is no melody at all. */
+export interface ReadMelody {
+  melody: MelodyFile | undefined;
+  faults: Fault[];
+  /** By place ("" for the melody itself, `nodes[2].body.` for a body): levels that lack something. */
+  levels: ReadonlyMap<string, LevelRead>;
+}
+
 /** Reads JSON text. Never throws for what stands in it; `symphony: 2` and the like are faults as any other. */
 export function readMelody(source: string): ReadMelody {
-  const none = (message: string): ReadMelody => ({ melody: undefined, faults: [{ path: "", message }], nodePlaces: undefined, edgePlaces: undefined, suspects: new Set() });
+  const none = (...messages: string[]): ReadMelody => ({ melody: undefined, faults: messages.map((message) => ({ path: "", message })), levels: new Map() });
   if (source.length > MELODY_CHARACTERS_MAX) return none(`the file has ${source.length} characters, at most ${MELODY_CHARACTERS_MAX} are allowed`);
   const deep = tooDeepAt(source, MELODY_DEPTH_MAX);
   if (deep >= 0) return none(`brackets nest deeper than ${MELODY_DEPTH_MAX} at character ${deep}`);
@@ -177,13 +184,13 @@ export function readMelody(source: string): ReadMelody {
   } catch {
     return none(jsonFault(source.replace(/^\ufeff/, "")));
   }
+  const twice = twiceNamed(source, raw);
   // edges are nine tenths of a large file: plain ones are looked at here, and the schema sees the others
   const edges = plainEdges(raw);
   const parsed = melodySchema.safeParse(edges ? { ...(raw as object), edges: [] } : raw);
-  if (parsed.success) return { melody: edges ? { ...parsed.data, edges } : parsed.data, faults: [], nodePlaces: undefined, edgePlaces: undefined, suspects: new Set() };
+  if (parsed.success) return { melody: edges ? { ...parsed.data, edges } : parsed.data, faults: twice, levels: new Map() };
   const { error } = edges ? (melodySchema.safeParse(raw) as { error: z.ZodError }) : parsed;
-  const faults = faultsOf(error, raw, melodySchema);
-  return { ...salvage(raw, error), faults };
+  return { ...salvage(raw, error.issues), faults: [...twice, ...faultsOf(error, raw, melodySchema)] };
 }
 
 /** All edges of a file if each is one that the schema's edge surely takes; a test holds the two together. */
@@ -207,47 +214,133 @@ export function plainEdges(raw: unknown): MelodyEdge[] | undefined {
   return edges as MelodyEdge[];
 }
 
-/** Leaves out faulty nodes and edges, so that the faults of the rest are found in the same go. */
-function salvage(raw: unknown, error: z.ZodError): Omit<ReadMelody, "faults"> {
-  const nothing = { melody: undefined, nodePlaces: undefined, edgePlaces: undefined, suspects: new Set<string>() };
-  const bad = { nodes: new Set<number>(), edges: new Set<number>(), inputs: new Set<string>(), outputs: new Set<string>() };
-  for (const { path } of error.issues) {
-    const [part, index] = path;
-    if ((part === "nodes" || part === "edges") && typeof index === "number") bad[part].add(index);
-    else if ((part === "inputs" || part === "outputs") && typeof index === "string") bad[part].add(index);
-    else if (part !== "metadata" && part !== "version" && part !== "name" && part !== "description") return nothing;
-  }
-  const file = raw as { nodes: unknown[]; edges?: unknown[] };
-  const places = (part: "nodes" | "edges"): number[] => [...((file[part] as unknown[] | undefined) ?? []).keys()].filter((index) => !bad[part].has(index));
-  // a faulty port stays as one that takes and gives anything
-  const ports = (part: "inputs" | "outputs"): object => {
-    const given = (raw as Record<string, Record<string, unknown> | undefined>)[part];
-    return given ? { [part]: { ...given, ...Object.fromEntries([...bad[part]].map((name) => [name, { type: "any" }])) } } : {};
+/** Leaves out what is faulty, level by level, so that the faults of the rest are found in the same go. */
+function salvage(raw: unknown, issues: readonly z.core.$ZodIssue[]): Omit<ReadMelody, "faults"> {
+  const levels = new Map<string, LevelRead>();
+  const nothing = { melody: undefined, levels: new Map<string, LevelRead>() };
+  if (typeof raw !== "object" || raw === null || (raw as { symphony?: unknown }).symphony !== FORMAT_VERSION) return nothing;
+  const cleaned = salvageLevel(
+    raw as Json,
+    issues.map(({ path, code, ...rest }) => ({ path: [...path], keys: code === "unrecognized_keys" ? (rest as { keys: string[] }).keys : [] })),
+    "",
+    levels,
+  );
+  if (!cleaned) return nothing;
+  const again = melodySchema.safeParse({ id: "unnamed", ...cleaned });
+  return again.success ? { melody: again.data, levels } : nothing;
+}
+
+/** What a node or edge is nothing without. */
+const NEEDED = new Set(["id", "kind", "uses", "control", "mode", "cases", "delayMs", "body", "from", "to", "when"]);
+
+type Json = Record<string, unknown>;
+interface Issue {
+  /** Within the level. */
+  path: PropertyKey[];
+  /** Keys of the object there that nobody knows. */
+  keys: string[];
+}
+
+function salvageLevel(raw: Json, issues: readonly Issue[], base: string, levels: Map<string, LevelRead>): Json | undefined {
+  const bad = { nodes: new Set<number>(), edges: new Set<number>(), inputs: new Set<string>(), outputs: new Set<string>(), keys: new Set<string>() };
+  const bodies = new Map<number, Issue[]>();
+  /** Keys that a node or edge is better without. */
+  const spared = { nodes: new Map<number, string[]>(), edges: new Map<number, string[]>() };
+  const spare = (part: "nodes" | "edges", index: number, keys: readonly string[]): void => void spared[part].set(index, [...(spared[part].get(index) ?? []), ...keys]);
+  const without = (part: "nodes" | "edges", index: number, from: unknown): Json => {
+    const keys = spared[part].get(index);
+    return keys ? Object.fromEntries(Object.entries(from as Json).filter(([key]) => !keys.includes(key))) : (from as Json);
   };
-  const nodePlaces = places("nodes");
-  const edgePlaces = places("edges");
-  const again = melodySchema.safeParse({
-    ...(raw as object),
-    metadata: undefined,
-    version: undefined,
-    name: undefined,
-    description: undefined,
-    ...ports("inputs"),
-    ...ports("outputs"),
-    nodes: nodePlaces.map((index) => file.nodes[index]),
-    ...(file.edges ? { edges: edgePlaces.map((index) => (file.edges as unknown[])[index]) } : {}),
-  });
-  if (!again.success) return nothing;
+  for (const { path, keys } of issues) {
+    const [part, index, inner, ...rest] = path;
+    if (part === undefined) for (const key of keys) bad.keys.add(key);
+    else if ((part === "nodes" || part === "edges") && typeof index === "number") {
+      // what is faulty inside a body, and not the body itself, is left out there
+      if (part === "nodes" && inner === "body" && (rest.length > 0 || keys.length > 0)) bodies.set(index, [...(bodies.get(index) ?? []), { path: rest, keys }]);
+      else if (inner === undefined && keys.length > 0) spare(part, index, keys);
+      else if (typeof inner === "string" && !NEEDED.has(inner)) spare(part, index, [inner]);
+      else bad[part].add(index);
+    } else if ((part === "inputs" || part === "outputs") && typeof index === "string") bad[part].add(index);
+    else bad.keys.add(String(part));
+  }
+  if (bad.keys.has("nodes") || bad.keys.has("edges")) return undefined;
+  const nodes = raw["nodes"] as Json[];
+  const edges = raw["edges"] as unknown[] | undefined;
+  const kept = (list: readonly unknown[] | undefined, without: ReadonlySet<number>): number[] => [...(list ?? []).keys()].filter((index) => !without.has(index));
+  const nodePlaces = kept(nodes, bad.nodes);
+  const edgePlaces = kept(edges, bad.edges);
+  const out: Json = Object.fromEntries(Object.entries(raw).filter(([key]) => !bad.keys.has(key)));
+  const cleanedNodes: Json[] = [];
+  for (const index of nodePlaces) {
+    const node = without("nodes", index, nodes[index]);
+    const inside = bodies.get(index);
+    const body = inside && salvageLevel(node["body"] as Json, inside, `${base}nodes[${index}].body.`, levels);
+    if (inside && !body) return undefined;
+    cleanedNodes.push(body ? { ...node, body } : node);
+  }
+  out["nodes"] = cleanedNodes;
+  if (edges) out["edges"] = edgePlaces.map((index) => without("edges", index, edges[index]));
+  // a faulty port stays as one that takes and gives anything
+  for (const part of ["inputs", "outputs"] as const)
+    if (out[part] && bad[part].size)
+      out[part] = { ...(out[part] as object), ...Object.fromEntries([...bad[part]].filter((name) => IDENTIFIER.test(name)).map((name) => [name, { type: "any" }])) };
   const suspects = new Set<string>();
   for (const index of bad.nodes) {
-    const { id } = (file.nodes[index] ?? {}) as { id?: unknown };
+    const id = nodes[index]?.["id"];
     if (typeof id === "string") suspects.add(id);
   }
-  return { melody: again.data, nodePlaces, edgePlaces, suspects };
+  levels.set(base, { nodePlaces, edgePlaces, lacksEdges: bad.edges.size > 0, suspects });
+  return out;
+}
+
+/** Keys that stand twice in one object: only the last would count. Looked for where a count shows that there are any. */
+function twiceNamed(source: string, raw: unknown): Fault[] {
+  if (colonsIn(source) === keysIn(raw)) return [];
+  const faults: Fault[] = [];
+  const seen: Map<string, number>[] = [];
+  visit(source, {
+    onObjectBegin: () => void seen.push(new Map()),
+    onObjectEnd: () => void seen.pop(),
+    onObjectProperty(key, _offset, _length, line, _column, path) {
+      const known = seen.at(-1)?.get(key);
+      if (known !== undefined) faults.push({ path: spellPath([...path(), key]), message: `this key stands twice, in line ${known + 1} and in line ${line + 1}; leave out one` });
+      seen.at(-1)?.set(key, line);
+    },
+  });
+  return faults;
+}
+
+/** Outside strings; in JSON each belongs to one key. */
+function colonsIn(source: string): number {
+  let count = 0;
+  for (let at = 0; at < source.length; at++) {
+    const code = source.charCodeAt(at);
+    if (code === 0x3a) count++;
+    else if (code === 0x22) for (at++; at < source.length && source.charCodeAt(at) !== 0x22; at++) if (source.charCodeAt(at) === 0x5c) at++;
+  }
+  return count;
+}
+
+function keysIn(raw: unknown): number {
+  let count = 0;
+  const open: unknown[] = [raw];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== "object" || next === null) continue;
+    if (Array.isArray(next)) {
+      for (const inner of next) if (typeof inner === "object" && inner !== null) open.push(inner);
+    } else
+      for (const key in next) {
+        count++;
+        const inner = (next as Json)[key];
+        if (typeof inner === "object" && inner !== null) open.push(inner);
+      }
+  }
+  return count;
 }
 
 /** Where a text stops being JSON and what was expected there; runtimes' own parsers tell no place, or each another. */
 function jsonFault(source: string): string {
+  if (source.trim() === "") return "it is not JSON: it is empty";
   let fault = "it is not JSON";
   let found = false;
   visit(

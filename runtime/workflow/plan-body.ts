@@ -3,19 +3,21 @@
 import { spellValue } from "../schema.ts";
 import { parsePortType, spellJsonForm, spellPortType, valueFromJson } from "../value.ts";
 import { planFallbacks } from "./fallback.ts";
-import { createGraph, findCycle, topologicalOrder } from "./graph.ts";
+import { createGraph, findCycles, topologicalOrder } from "./graph.ts";
 import type { MelodyBody, MelodyNode } from "./melody.ts";
 import type { Context, InputPort, MelodyPort, Plan, PlanNode } from "./plan.ts";
 import { compileCases, holdsArtifact, planNode } from "./plan-node.ts";
 import { type Level, readEnds } from "./plan-ends.ts";
 import { wire } from "./plan-wires.ts";
 
-/** Plans one level; faults go to `context`. `nodePlaces` and `edgePlaces` are their numbers in the file. */
-export function planBody(melody: MelodyBody, base: string, context: Context, inherited: "stop" | "continue" | undefined, nodePlaces?: number[], edgePlaces?: number[]): Plan {
-  const { faults, suspects } = context;
+/** Plans one level, whose place in the file is `base`; faults go to `context`. */
+export function planBody(melody: MelodyBody, base: string, context: Context, inherited: "stop" | "continue" | undefined): Plan {
+  const { faults } = context;
+  const read = context.levels.get(base);
+  const suspects = read?.suspects ?? NO_SUSPECTS;
   const fault = (path: string, message: string): void => void faults.push({ path: base + path, message });
-  const nodePath = (index: number): string => `nodes[${nodePlaces?.[index] ?? index}]`;
-  const edgePath = (index: number): string => `edges[${edgePlaces?.[index] ?? index}]`;
+  const nodePath = (index: number): string => `nodes[${read?.nodePlaces[index] ?? index}]`;
+  const edgePath = (index: number): string => `edges[${read?.edgePlaces[index] ?? index}]`;
   const ports = (kind: "inputs" | "outputs"): MelodyPort[] => melodyPorts(melody, kind, base !== "", fault);
   const inputs = ports("inputs");
   const outputs = ports("outputs");
@@ -32,38 +34,43 @@ export function planBody(melody: MelodyBody, base: string, context: Context, inh
   }
 
   const edges = melody.edges ?? [];
-  const level: Level = { nodes, indexOf, inputs, outputs, edges, nodePath, edgePath, fault, context };
+  const level: Level = { nodes, suspects, indexOf, inputs, outputs, edges, nodePath, edgePath, fault, context };
   const ends = readEnds(level);
   const graph = createGraph(nodes.length, ends.from, ends.to);
   const order = topologicalOrder(graph);
-  if (order.length < nodes.length) {
-    const cycle = findCycle(graph) as number[];
+  for (const cycle of order.length < nodes.length ? findCycles(graph, CYCLES_MAX) : []) {
     const names = cycle.map((index) => (nodes[index] as PlanNode).id);
     const shown = names.length > 50 ? [...names.slice(0, 25), `... ${names.length - 50} more ...`, ...names.slice(-25)] : names;
     fault("edges", `${names.length === 1 ? `${names[0]} depends on itself` : `there is a cycle: ${[...shown, names[0]].join(" -> ")}`}; a melody must be free of cycles`);
   }
 
   const wires = wire(level, ends, graph, order);
+  // one whose edge is itself faulty has been told by that
   for (const [at, { name }] of outputs.entries())
-    if (!wires.fedOutputs.has(at) && suspects.size === 0) fault(`outputs.${name}`, `nothing feeds this output; add an edge to "outputs.${name}"`);
+    if (!wires.fedOutputs.has(at) && !edges.some(({ to }) => to === `outputs.${name}`) && !read?.lacksEdges)
+      fault(`outputs.${name}`, `nothing feeds this output; add an edge to "outputs.${name}"`);
 
-  planFallbacks(nodes, indexOf, graph, ends.touched, (index, message) => fault(`${nodePath(index)}.onFailure.fallback`, message), context);
+  planFallbacks(nodes, indexOf, graph, ends.touched, (index, message) => fault(`${nodePath(index)}.onFailure.fallback`, message), suspects, context);
   for (let index = 0; index < nodes.length; index++) checkNode(index, melody.nodes[index] as MelodyNode, level, ends.touched[index] === 1);
   const { fromSlot, toSlot, conditions, entry, exit } = wires;
   return { id: melody.id ?? "", name: melody.name ?? melody.id ?? "", inputs, outputs, nodes, graph, fromSlot, toSlot, conditions, entry, exit, order, timeoutMs: undefined };
 }
 
+const NO_SUSPECTS: ReadonlySet<string> = new Set();
+/** Cycles that are told. */
+const CYCLES_MAX = 20;
+
 /** What a node still lacks once all edges are known, and its conditions. */
 function checkNode(index: number, file: MelodyNode, { nodes, nodePath, fault }: Level, touched: boolean): void {
   const node = nodes[index] as PlanNode;
-  const { id, work, inputs, constants, isFallback } = node;
+  const { id, work, inputs, constants, presets, isFallback } = node;
   if (!touched && !isFallback && nodes.length > 1) fault(nodePath(index), `${id} is an orphan: no edge touches it; connect it or take it out`);
   for (let slot = 0; slot < inputs.length && !isFallback; slot++) {
     const { fed, name, required, type } = inputs[slot] as InputPort;
     if (fed) {
       if (constants[slot] !== undefined && file.inputs?.[name] !== undefined)
         fault(`${nodePath(index)}.inputs.${name}`, `the port ${id}.${name} has a value here and an edge; leave out one`);
-    } else if (required && constants[slot] === undefined)
+    } else if (required && constants[slot] === undefined && presets[slot] === undefined)
       fault(
         nodePath(index),
         `nothing feeds the input ${id}.${name} (${spellPortType(type)}), which is required; add an edge to "${id}.${name}"${type.item === "folder" ? " from an input of that type" : ' or a value under "inputs"'}`,

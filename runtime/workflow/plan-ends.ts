@@ -2,7 +2,7 @@
 // ports and types, which need the topological order.
 import type { MelodyEdge } from "./melody.ts";
 import type { Context, MelodyPort, PlanNode } from "./plan.ts";
-import { markFed, openPort, slotOf } from "./plan-port.ts";
+import { markFed, openPort, others, slotOf } from "./plan-port.ts";
 
 /** One melody or body while it is planned. */
 export interface Level {
@@ -16,6 +16,8 @@ export interface Level {
   edgePath: (edge: number) => string;
   /** `path` is within the level. */
   fault: (path: string, message: string) => void;
+  /** Ids of nodes that are left out because they are faulty. */
+  suspects: ReadonlySet<string>;
   context: Context;
 }
 
@@ -85,8 +87,18 @@ function readEdge(e: number, level: Level, inputAt: ReadonlyMap<string, number>,
   const input = source === OWN ? inputAt.get(fromPort) : OWN;
   if (source === OWN && input === undefined) fault(`${edgePath(e)}.from`, `the melody has no input ${JSON.stringify(fromPort)}${context.near(fromPort, inputAt.keys())}`);
   if (source === UNKNOWN || target === UNKNOWN || input === undefined) {
-    // what can't be told apart is still fed, so that no second fault follows from the first
-    if (target >= 0) markFed(nodes[target] as PlanNode, toPort);
+    // what can't be told apart is still fed, so that no second fault follows from the first; the end that is known is looked at
+    if (target >= 0) {
+      const node = nodes[target] as PlanNode;
+      markFed(node, toPort);
+      if (!orders && slotOf(node, toPort) < 0 && !node.unknown)
+        fault(`${edgePath(e)}.to`, `${node.id} has no input port ${JSON.stringify(toPort)}${others(toPort, node.inputs, context.near)}`);
+    }
+    if (source >= 0 && !orders) {
+      const node = nodes[source] as PlanNode;
+      if (!node.unknown && !node.outputs.some(({ name }) => name === fromPort))
+        fault(`${edgePath(e)}.from`, `${node.id} has no output port ${JSON.stringify(fromPort)}${others(fromPort, node.outputs, context.near)}`);
+    }
     return;
   }
   if (target === OWN) {
@@ -115,10 +127,10 @@ function endNode(id: string, own: "inputs" | "outputs", { indexOf }: Level): num
   return id === own ? OWN : (indexOf.get(id) ?? UNKNOWN);
 }
 
-function noNode(path: string, end: string, own: "inputs" | "outputs", { indexOf, fault, context }: Level): void {
+function noNode(path: string, end: string, own: "inputs" | "outputs", { indexOf, suspects, fault, context }: Level): void {
   const id = end.split(".", 1)[0] as string;
   // a node that is faulty itself has been reported already
-  if (!context.suspects.has(id)) fault(path, `there is no node ${JSON.stringify(id)}${context.near(id, [...indexOf.keys(), own])}`);
+  if (!suspects.has(id)) fault(path, `there is no node ${JSON.stringify(id)}${context.near(id, [...indexOf.keys(), own])}`);
 }
 
 function checkKind(e: number, { kind, when }: MelodyEdge, orders: boolean, { edgePath, fault }: Level): void {

@@ -2,24 +2,21 @@
 // The parts stand in plan-body, plan-node, plan-ends, plan-wires, plan-port and fallback.
 import type { Fault } from "../error.ts";
 import { near } from "../near.ts";
-import type { MelodyBody } from "./melody.ts";
+import type { LevelRead, MelodyBody } from "./melody.ts";
 import type { Catalogue, Context, Plan } from "./plan.ts";
 import { planBody } from "./plan-body.ts";
 
 const HINTS_MAX = 50;
 
-/**
- * Checks a melody and makes its plan. `places` gives the numbers that nodes and edges had in the file, where some were
- * left out. The plan is only sound if no fault is returned.
- */
+/** Checks a melody and makes its plan; `levels` tells what was left out of it. The plan is only sound if no fault is returned. */
 export function planMelody(
   melody: MelodyBody & { timeoutMs?: number | undefined },
   catalogue: Catalogue,
-  read: { nodePlaces?: number[] | undefined; edgePlaces?: number[] | undefined; suspects?: ReadonlySet<string> } = {},
+  { levels = new Map() }: { levels?: ReadonlyMap<string, LevelRead> } = {},
 ): { plan: Plan; faults: Fault[] } {
   const faults: Fault[] = [];
-  const context: Context = { catalogue, faults, suspects: read.suspects ?? new Set(), near: (word, known) => (faults.length < HINTS_MAX ? near(word, known) : ""), planBody };
-  const plan = planBody(melody, "", context, undefined, read.nodePlaces, read.edgePlaces);
+  const context: Context = { catalogue, faults, levels, near: (word, known) => (faults.length < HINTS_MAX ? near(word, known) : ""), planBody };
+  const plan = planBody(melody, "", context, undefined);
   plan.timeoutMs = melody.timeoutMs;
   return { plan, faults: context.faults };
 }

@@ -18,6 +18,7 @@ export function planNode(file: MelodyNode, path: () => string, context: Context,
     inputs: [],
     outputs: [],
     constants: [],
+    presets: [],
     timeoutMs: file.timeoutMs,
     retry: NO_RETRY,
     onFailure: file.onFailure ?? inherited,
@@ -36,7 +37,8 @@ export function planNode(file: MelodyNode, path: () => string, context: Context,
       node.work = { does: "call", manifest, settings: planSettings(file.settings ?? {}, manifest, context, fault) };
       for (const { name, type, required, default: preset } of manifest.inputs.values()) {
         node.inputs.push({ name, type, required, fed: false });
-        node.constants.push(preset);
+        node.constants.push(undefined);
+        node.presets.push(preset);
       }
       for (const { name, type, required } of manifest.outputs.values()) node.outputs.push({ name, type, required });
     } else {
@@ -120,6 +122,7 @@ function planControl(file: ControlFile, node: PlanNode, path: () => string, cont
   const input = (name: string, type: PortType, required: boolean): void => {
     node.inputs.push({ name, type, required, fed: false });
     node.constants.push(undefined);
+    node.presets.push(undefined);
   };
   switch (file.control) {
     case "branch": {
@@ -139,7 +142,7 @@ function planControl(file: ControlFile, node: PlanNode, path: () => string, cont
     }
     case "map":
     case "melody": {
-      const body = context.planBody(file.body, `${path()}.body.`, { ...context, suspects: new Set() }, inherited);
+      const body = context.planBody(file.body, `${path()}.body.`, context, inherited);
       const isMap = file.control === "map";
       const over = isMap ? (file.over ?? "item") : "";
       if (isMap) {
@@ -161,7 +164,7 @@ function planControl(file: ControlFile, node: PlanNode, path: () => string, cont
         if (isMap && (port.name === over || port.name === "index")) continue;
         if (isMap && port.name === "items") fault("body.inputs.items", `"items" is the map's own port; choose another name`);
         input(port.name, port.type, port.required);
-        if (port.default !== undefined) node.constants[node.constants.length - 1] = valueFromJson(port.default, port.type);
+        if (port.default !== undefined) node.presets[node.presets.length - 1] = valueFromJson(port.default, port.type);
       }
       for (const port of body.outputs) {
         if (isMap && port.type.list)

@@ -14,6 +14,7 @@ export function openPort(node: PlanNode, name: string, type: PortType | undefine
   if (slot < 0 && (does === "merge" || (does === "branch" && CONDITION_VARIABLE.test(name)))) {
     slot = inputs.push({ name, type: type ?? ANY, required: false, fed: false }) - 1;
     node.constants.push(undefined);
+    node.presets.push(undefined);
     slots.get(inputs)?.set(name, slot);
   } else if (slot >= 0 && type && does !== "call" && does !== "map" && does !== "melody") (inputs[slot] as InputPort).type = type;
   return slot;

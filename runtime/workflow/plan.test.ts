@@ -1,6 +1,7 @@
 // Hostile and mistaken melodies: every fault is found, together, at its place; nothing crashes or hangs.
 import { describe, expect, test } from "bun:test";
-import { type Catalogue, type Manifest, parseManifest, planMelody, readMelody } from "../mod.ts";
+import { type Catalogue, type Manifest, parseManifest, planMelody, readMelody, type Value } from "../mod.ts";
+import { compileCondition } from "./condition.ts";
 import { melodySchema, plainEdges } from "./melody.ts";
 
 const UPPER = parseManifest(
@@ -369,4 +370,99 @@ test("the quick look at edges takes only what the schema takes, as it stands", (
     expect(melodySchema.parse(file).edges).toEqual(quick);
   }
   expect(plain).toBeGreaterThan(2000);
+});
+
+test("faults of every level are told together, whatever else is faulty around them", () => {
+  const body = (more: object) => ({
+    inputs: { item: { type: "text" } },
+    nodes: [
+      { id: "w", kind: "control", control: "delay", delayms: 1 },
+      { id: "v", kind: "operator", uses: "uper" },
+    ],
+    edges: [{ from: "zz.o", to: "v.text" }],
+    ...more,
+  });
+  const faults = faultsOf({
+    symphony: 1,
+    coment: "x",
+    timeoutMs: "5",
+    nodes: [
+      { id: "b", kind: "control", control: "merge", mode: "list" },
+      { id: "c", kind: "control", control: "merge", mode: "list" },
+      { id: "d", kind: "control", control: "merge", mode: "list" },
+      { id: "e", kind: "control", control: "merge", mode: "list" },
+      { id: "m", kind: "control", control: "map", concurency: 2, body: body({}) },
+    ],
+    edges: [
+      { from: "b.value", to: "c.x" },
+      { from: "c.value", to: "b.x" },
+      { from: "d.value", to: "e.x" },
+      { from: "e.value", to: "d.x" },
+      { from: "b.nope", to: "nowhere.x" },
+      { from: "b.value", to: "m.items", kindd: 1 },
+    ],
+    outputs: { u: { type: "txt" }, v: { type: "text" } },
+  });
+  for (const expected of [
+    "id: it is missing",
+    'coment: "coment" is no key here',
+    'timeoutMs: "5"',
+    'nodes[4].concurency: "concurency" is no key here (did you mean "concurrency"?)',
+    'nodes[4].body.nodes[0].delayms: "delayms" is no key here (did you mean "delayMs"?)',
+    'nodes[4].body.nodes[1].uses: no extension "uper"',
+    'nodes[4].body.edges[0].from: there is no node "zz"',
+    "b -> c -> b",
+    "d -> e -> d",
+    'edges[4].to: there is no node "nowhere"',
+    'edges[4].from: b has no output port "nope"',
+    'edges[5].kindd: "kindd" is no key here (did you mean "kind"?)',
+    "outputs.v: nothing feeds this output",
+  ])
+    expect(faults.some((fault) => fault.includes(expected)) || [expected, ...faults]).toBe(true);
+});
+
+test("keys that stand twice, and where a text stops being JSON, are told with their lines", () => {
+  expect(faultsOf('{"symphony": 1, "id": "x",\n"nodes": [],\n "nodes": []}')).toEqual(["nodes: this key stands twice, in line 2 and in line 3; leave out one"]);
+  expect(faultsOf('{"symphony": 1,\n "id": "x" "nodes": []}')[0]).toContain("line 2, column 12: expected a comma");
+  expect(faultsOf("")[0]).toContain("it is empty");
+});
+
+test("a number that no double holds is told, not turned into null", () => {
+  const faults = faultsOf('{"symphony":1,"id":"x","inputs":{"j":{"type":"json","default":{"a":1e999}}},"nodes":[]}');
+  expect(faults.join()).toContain("inputs.j.default");
+});
+
+describe("what a condition may cost", () => {
+  const text = (length: number) => ({ tag: "text", val: "x".repeat(length) }) as const;
+  const texts = (count: number, length: number) => ({ tag: "items", val: Array.from({ length: count }, () => text(length)) }) as const;
+  const numbers = (count: number) => ({ tag: "items", val: Array.from({ length: count }, (_, i) => ({ tag: "number", val: i })) }) as never;
+  const DEAR: [string, string, Value][] = [
+    ["texts that are measured for each pair", "value.exists(x, value.exists(y, size(x) > 100000000 || size(y) > 100000000))", texts(300, 100_000) as never],
+    ["texts that are searched for each pair", "value.exists(x, value.exists(y, x.contains(y)))", texts(300, 100_000) as never],
+    ["texts that are compared for each pair", "value.exists(x, value.exists(y, x == y + 'a'))", texts(300, 100_000) as never],
+    ["lists that are joined", `(${Array(40).fill("value").join("+")}).exists(x, (${Array(40).fill("value").join("+")}).exists(y, x > y + 500.0))`, numbers(150)],
+    ["a list that is looked through for each item", "value.exists(x, value.exists(y, x in value))", numbers(300)],
+    ["one long text that is searched for each item", "value.exists(x, string(value).contains(string(x)))", texts(2000, 10_000) as never],
+  ];
+  for (const [what, source, value] of DEAR)
+    test(`${what} is refused before it begins`, () => {
+      const compiled = compileCondition(source, ["value"]);
+      if ("fault" in compiled) return expect(compiled.fault).toContain("can't be used");
+      const begun = performance.now();
+      expect(() => compiled.holds({ value })).toThrow(/may cost/);
+      expect(performance.now() - begun).toBeLessThan(1000);
+    });
+  for (const name of ["split", "join", "matches", "map", "json", "bind", "base64"])
+    test(`${name}() is refused`, () => expect(compileCondition(`value.${name}('a') == 'b'`, ["value"])).toMatchObject({ fault: expect.stringContaining(`${name}`) as unknown }));
+  test("what people write is allowed", () => {
+    const rows = {
+      tag: "items",
+      val: Array.from({ length: 10_000 }, (_, i) => ({ tag: "json", val: JSON.stringify({ status: i === 9999 ? "open" : "done", note: "x".repeat(500) }) })),
+    } as never;
+    const held = (source: string, value: Value) => (compileCondition(source, ["value"]) as { holds: (v: object) => boolean }).holds({ value });
+    expect(held("value.exists(x, x.status == 'open')", rows)).toBe(true);
+    expect(held("value.filter(x, x.status == 'done').size() == 9999", rows)).toBe(true);
+    expect(held("size(value) > 1000000 && value.startsWith('x')", text(2_000_000) as never)).toBe(true);
+    expect(held("value.all(x, x.startsWith('x') && size(x) < 300)", texts(1000, 200) as never)).toBe(true);
+  });
 });

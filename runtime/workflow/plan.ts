@@ -4,7 +4,7 @@ import type { Manifest } from "../extension/manifest.ts";
 import type { Entry, PortType, Value } from "../value.ts";
 import type { Condition } from "./condition.ts";
 import type { Graph } from "./graph.ts";
-import type { FailureRule, MelodyBody } from "./melody.ts";
+import type { FailureRule, LevelRead, MelodyBody } from "./melody.ts";
 
 /** The extensions that a melody may use. */
 export interface Catalogue {
@@ -57,8 +57,10 @@ export interface PlanNode {
   /** Ports that can carry values, by slot. */
   inputs: InputPort[];
   outputs: { name: string; type: PortType; required: boolean }[];
-  /** Values for ports that no edge feeds, by input slot. */
+  /** Values that the node itself gives to its ports, by input slot. */
   constants: (Value | undefined)[];
+  /** What stands where nothing else does: defaults of the manifest or the body, by input slot. */
+  presets: (Value | undefined)[];
   timeoutMs: number | undefined;
   retry: RetryPlan;
   onFailure: FailureRule;
@@ -95,7 +97,8 @@ export interface Plan {
 export interface Context {
   catalogue: Catalogue;
   faults: Fault[];
-  suspects: ReadonlySet<string>;
+  /** By place: what was left out of a level. */
+  levels: ReadonlyMap<string, LevelRead>;
   /** ` (did you mean ...?)` for the first faults; looking for near names takes long where thousands are wrong. */
   near: (word: string, known: Iterable<string>) => string;
   /** Plans the body of a map or sub-melody; `base` is its place in the file. */

@@ -56,7 +56,6 @@ const MISUSES: [string, string[], string][] = [
   ["no steps at once", ["run", DIGEST, "--parallel", "0"], '--parallel "0": expected a whole number from 1 to 1000'],
   ["steps at once that are no number", ["run", DIGEST, "--parallel", "many"], '--parallel "many"'],
   ["a time-out that is no whole number", ["run", DIGEST, "--timeout", "1.5"], '--timeout "1.5"'],
-  ["no command of artifacts", ["artifacts"], "expected list, show ID or get ID"],
   ["an unknown command of artifacts", ["artifacts", "delete", "abcd"], "expected list, show ID or get ID"],
   ["artifacts show without an id", ["artifacts", "show"], "expected list, show ID or get ID"],
   ["an unknown command of ext", ["ext", "install"], "expected list"],

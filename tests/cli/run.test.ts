@@ -1,6 +1,6 @@
 // `symphony run`: what it prints, with and without --json, what it copies, and the digest on both runtimes.
 import { describe, expect } from "bun:test";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCorpus } from "../corpus.ts";
@@ -191,21 +191,25 @@ describe("--out", () => {
     expect(readFileSync(join(out, "report.md"), "utf8")).toStartWith("# Sales by region");
   }, 20_000);
 
-  test("where nothing can be written ends with 3, and the outputs are kept", async () => {
-    const own = warmHome();
+  test("where nothing can be written ends with 3 before anything runs", async () => {
     const file = join(folderOf({ file: "" }), "file");
-    const { code, stderr } = await symphony(["run", SALES, "--out", join(file, "out")], { home: own });
-    expect(code).toBe(3);
-    expect(stderr).toContain("cli/io: Cannot copy the outputs");
-    expect((await symphony(["artifacts", "list"], { home: own })).stdout).toContain("text/markdown");
+    const { code, stdout, stderr } = await symphony(["run", SALES, "--json", "--out", join(file, "out")]);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+    expect(stderr).toContain("cli/io: Cannot copy outputs to");
   }, 20_000);
 
-  test("where nothing can be written still ends --json with its last object", async () => {
-    const file = join(folderOf({ file: "" }), "file");
-    const ended = await symphony(["run", SALES, "--json", "--out", join(file, "out")]);
-    expect(ended.code).toBe(3);
-    expect(finalOf(ended)).toMatchObject({ state: "completed", outputs: { report: { mediaType: "text/markdown" } } });
-  }, 20_000);
+  for (const json of [true, false])
+    test(`where one output can't be written ends with 3, and all are told, ${json ? "with" : "without"} --json`, async () => {
+      const own = warmHome();
+      const out = folder();
+      mkdirSync(join(out, "report.md"));
+      const ended = await symphony(["run", SALES, "--out", out, ...(json ? ["--json"] : [])], { home: own });
+      expect(ended.code).toBe(3);
+      expect(ended.stderr).toContain("cli/io: Cannot copy the outputs");
+      if (json) expect(finalOf(ended)).toMatchObject({ state: "completed", outputs: { report: { mediaType: "text/markdown" } } });
+      else expect(ended.stdout).toMatch(/^open: \[/m);
+      expect((await symphony(["artifacts", "list"], { home: own })).stdout).toContain("text/markdown");
+    }, 20_000);
 
   test("is left alone by a run that fails", async () => {
     const out = join(folder(), "out");
