@@ -114,7 +114,7 @@ export function measureCondition(ast: unknown): Shape | { fault: string } {
         continue;
       }
       if (SCANNING.has(name)) scan([receiver, inner], depth, bound);
-      else if (!PLAIN.has(name)) fault ??= `${name}() is refused${WHY[name] ? `: ${WHY[name]}` : "; known are " + [...MACROS, ...SCANNING, ...PLAIN].sort().join(", ")}`;
+      else if (!PLAIN.has(name)) fault ??= `${name}() is refused${WHY[name] ? `: ${WHY[name]}` : `; known are ${[...MACROS, ...SCANNING, ...PLAIN].sort().join(", ")}`}`;
     }
     open.push({ part: args, depth, bound });
   }
