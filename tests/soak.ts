@@ -141,9 +141,9 @@ function family(pid: number): number[] {
 // ---- memory and kills ----
 
 const MEMORY_ROUNDS = 10;
-/** After the deadline, for this part of all kills. */
-const GONE_MS_MAX = 20;
-const GONE_SHARE = 0.95;
+/** After the deadline, for this part of all kills. When the system has taken back the memory as well is its own affair, and told. */
+const STOPPED_MS_MAX = 20;
+const STOPPED_SHARE = 0.99;
 
 async function memory(): Promise<string[]> {
   const faults: string[] = [];
@@ -161,18 +161,20 @@ async function memory(): Promise<string[]> {
         faults.push(`${name}: the memory test failed in round ${round + 1} of ${MEMORY_ROUNDS}`);
       }
       for (const [, guest, share] of output.matchAll(/^(hog-\w+): .* = ([\d.]+) of the cap/gm)) add(growth, guest as string, [Number(share)]);
-      for (const [, guest, late] of output.matchAll(/^(hog-\w+): gone after the deadline by (.*) ms$/gm)) add(gone, guest as string, (late as string).split(", ").map(Number));
+      for (const [, guest, what, late] of output.matchAll(/^(hog-\w+): (stopped|gone) after the deadline by (.*) ms$/gm))
+        add(gone, `${guest} ${what}`, (late as string).split(", ").map(Number));
     }
     for (const [guest, shares] of growth)
       say(`memory, ${name}, ${guest}: grows by ${Math.min(...shares).toFixed(3)} to ${Math.max(...shares).toFixed(3)} of its cap, ${shares.length} rounds`);
     for (const [guest, late] of gone) {
       late.sort((a, b) => a - b);
       const at = (share: number): string => (late[Math.min(late.length - 1, Math.floor(share * late.length))] as number).toFixed(1);
-      const inTime = late.filter((ms) => ms <= GONE_MS_MAX).length / late.length;
+      const inTime = late.filter((ms) => ms <= STOPPED_MS_MAX).length / late.length;
       say(
-        `memory, ${name}, ${guest}: gone after its deadline by ${at(0.5)} ms (median), ${at(0.95)} ms (95 %), ${at(1)} ms (most), ${(inTime * 100).toFixed(0)} % within ${GONE_MS_MAX} ms, ${late.length} kills`,
+        `memory, ${name}, ${guest} after its deadline by ${at(0.5)} ms (median), ${at(0.95)} ms (95 %), ${at(1)} ms (most), ${(inTime * 100).toFixed(0)} % within ${STOPPED_MS_MAX} ms, ${late.length} kills`,
       );
-      if (inTime < GONE_SHARE) faults.push(`${name}, ${guest}: only ${(inTime * 100).toFixed(0)} % of the kills were over ${GONE_MS_MAX} ms after the deadline`);
+      if (guest.endsWith("stopped") && inTime < STOPPED_SHARE)
+        faults.push(`${name}, ${guest}: only ${(inTime * 100).toFixed(0)} % of the kills were over ${STOPPED_MS_MAX} ms after the deadline`);
     }
     if (growth.size < 2 || gone.size < 2) faults.push(`${name}: the memory test told no figures`);
   }
@@ -227,7 +229,9 @@ type Random = (below: number) => number;
 
 async function melodies(): Promise<string[]> {
   const catalogue = await discoverExtensions(createTestPlatform(), [join(root, "extensions")]);
-  const sources = readdirSync(join(root, "examples")).map((name) => readFileSync(join(root, "examples", name, "melody.json"), "utf8"));
+  const sources = readdirSync(join(root, "examples"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => readFileSync(join(root, "examples", name, "melody.json"), "utf8"));
   sources.push(JSON.stringify(EVERYTHING));
   for (const source of sources) {
     const faults = faultsOf(source, catalogue);
