@@ -3,7 +3,7 @@
 import { argv, exit } from "node:process";
 import version from "./package.json" with { type: "json" };
 
-const COMMANDS = ["run", "validate", "artifacts", "ext", "help"] as const;
+const COMMANDS = ["run", "resume", "runs", "validate", "artifacts", "ext", "help"] as const;
 
 async function main(args: string[]): Promise<number> {
   const [name = "help", ...rest] = args;
@@ -21,6 +21,10 @@ async function main(args: string[]): Promise<number> {
       return 0;
     case "run":
       return (await import("./cli/run.ts")).run(rest);
+    case "resume":
+      return (await import("./cli/resume.ts")).resume(rest);
+    case "runs":
+      return (await import("./cli/runs.ts")).runs(rest);
     case "validate":
       return (await import("./cli/validate.ts")).validate(rest);
     case "artifacts":

@@ -34,18 +34,15 @@ export async function bench(): Promise<void> {
   try {
     for (const language of ["as", "c", "js"]) await guest(`echo-${language}`);
     const catalogue = await discoverExtensions(platform, [join(import.meta.dirname, "../tests/guests")]);
-    const log = createEventLog();
     const host = createExtensionHost({
       catalogue,
       preparer: createPreparer({ platform, cache: createFileStorage(join(folder, "cache")) }),
       pool,
       artifacts: createArtifactStore({ platform, storage: createFileStorage(join(folder, "artifacts")) }),
-      log,
     });
     let run = 0;
     const tracker = (check: boolean) =>
       createDagTracker({
-        log,
         confinement: platform.confinement,
         ask: async () => ({ approved: true, reason: "" }),
         async invoke(task) {
@@ -57,7 +54,7 @@ export async function bench(): Promise<void> {
     const all = async (plan: Plan, parallel: number, check = false): Promise<number[]> => {
       const id = `bench-${run++}`;
       const begun = performance.now();
-      const { state, error } = await tracker(check).start(plan, new Map([["x", TEXT]]), { run: id, parallel }).ended;
+      const { state, error } = await tracker(check).start(plan, new Map([["x", TEXT]]), { run: id, parallel, log: createEventLog() }).ended;
       const ms = performance.now() - begun;
       host.endRun(id);
       if (state !== "completed") throw new Mismatch(`the run ${state}: ${error?.message}`);

@@ -69,7 +69,6 @@ function planOf(shape: Shape, nodes: number): Plan {
 async function track(plan: Plan, later: boolean): Promise<number> {
   let done = 0;
   const tracker = createDagTracker({
-    log: createEventLog(),
     confinement: "",
     invoke: () => {
       done++;
@@ -77,7 +76,7 @@ async function track(plan: Plan, later: boolean): Promise<number> {
     },
     ask: async () => ({ approved: true, reason: "" }),
   });
-  const { state } = await tracker.start(plan, new Map([["x", ONE]]), { run: "bench" }).ended;
+  const { state } = await tracker.start(plan, new Map([["x", ONE]]), { run: "bench", log: createEventLog() }).ended;
   return state === "completed" ? done : -1;
 }
 

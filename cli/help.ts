@@ -9,6 +9,8 @@ const TEXTS: Record<string, string> = {
   "": `symphony runs melodies: workflows whose every step is a sandboxed WebAssembly component.
 
   symphony run FILE         run a melody
+  symphony resume RUN       go on with a run whose process ended, or try again what failed
+  symphony runs             list, show and delete runs
   symphony validate FILE    say everything that is wrong with a melody
   symphony artifacts        list, show and get what runs have stored
   symphony ext list         list the installed extensions and their ports
@@ -27,6 +29,7 @@ Example: symphony run examples/digest/melody.json --out report
   --parallel N          steps under way at once (default 16)
   --timeout MS          stop the run after so long
   --approve NODE        say yes for this approve node in advance ("all" for every one); may be given more than once
+  --durability LEVEL    process (default): what is told survives the end of this process; power: also a loss of power
   --quiet               no progress
 ${SHARED}
 
@@ -35,6 +38,32 @@ Examples:
   symphony run examples/digest/melody.json --input folder=~/notes --out digest
   symphony run examples/sales/melody.json --json | tail -n 1
   symphony run examples/publish/melody.json --approve review
+`,
+  resume: `symphony resume RUN [options]: go on with a run whose process has ended. Nodes that had finished are not run again; one that
+was under way is, with the same idempotency key. A run that has ended tells its end once more.
+
+  --retry               of a run that has ended: run again what failed, was cancelled or skipped
+  --from NODE           of a run that has ended: run this node again and all that comes after it; may be given more than once
+  --out DIR, --json, --parallel N, --approve NODE, --durability LEVEL, --quiet   as for run
+${SHARED}
+
+Examples:
+  symphony runs list
+  symphony resume 3fa9
+  symphony resume 3fa9 --retry
+`,
+  runs: `symphony runs COMMAND: the runs that are kept.
+
+  list                  id, state, begin, time, melody and counts of nodes of each run
+  show RUN              the state of every node
+  delete RUN...         forget runs; what they stored stays
+  A run may be named by the first characters of its id (at least 4).
+  --json                (list, show) one object a line
+${SHARED}
+
+Examples:
+  symphony runs list
+  symphony runs show 3fa9
 `,
   validate: `symphony validate FILE... [options]: check melodies without running them; all faults are shown together.
 

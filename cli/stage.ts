@@ -5,12 +5,10 @@ import { join, resolve } from "node:path";
 import { env } from "node:process";
 import { type ArtifactStore, createArtifactStore, createSlot } from "../pit/mod.ts";
 import {
-  createEventLog,
   createExtensionHost,
   createIsolatePool,
   createPreparer,
   discoverExtensions,
-  type EventLog,
   type ExtensionHost,
   type IsolatePool,
   type LoadedCatalogue,
@@ -30,7 +28,6 @@ export interface Backstage {
 }
 
 export interface Stage extends Backstage {
-  log: EventLog;
   pool: IsolatePool;
   host: ExtensionHost;
   [Symbol.asyncDispose](): Promise<void>;
@@ -58,14 +55,12 @@ export async function openBackstage(values: Parsed["values"]): Promise<Backstage
 export async function openStage(values: Parsed["values"]): Promise<Stage> {
   const backstage = await openBackstage(values);
   const { platform, home, catalogue, artifacts } = backstage;
-  const log = createEventLog();
   const pool = createIsolatePool({ platform, perComponentMax: availableParallelism() });
   const files = createFileStorage(join(home, "cache/components"));
   const preparer = createPreparer({ platform, cache: embedded ? embedded.cacheOver(files) : files });
-  const host = createExtensionHost({ catalogue, preparer, pool, artifacts, log });
+  const host = createExtensionHost({ catalogue, preparer, pool, artifacts });
   return {
     ...backstage,
-    log,
     pool,
     host,
     async [Symbol.asyncDispose]() {

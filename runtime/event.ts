@@ -1,12 +1,29 @@
-// What happens in a run, as numbered records: appended first, published after. Leaves out where they are kept; the
-// journal will be an `append` of its own.
+// What happens in a run, as numbered records: appended, made durable, then published, and only then followed by effects.
+// Leaves out where they are kept (a sink; the journal is one).
 import type { ErrorCode, StepDetails } from "./error.ts";
 import type { Value } from "./value.ts";
 
+export type EndState = "completed" | "failed" | "cancelled";
+export type RunState = "pending" | "running" | "paused" | EndState;
+
 /** Without its number. Paths name node instances: `each/3/split` is node `split` of item 3 of the map `each`. */
 export type RunRecord = { run: string } & (
-  | { event: "run.started"; melody: string; nodes: number; parallel: number; confinement: string; inputs: Readonly<Record<string, Value>> }
-  | { event: "node.started"; node: string; attempt: number; items?: number }
+  | {
+      event: "run.started";
+      melody: string;
+      nodes: number;
+      parallel: number;
+      confinement: string;
+      inputs: Readonly<Record<string, Value>>;
+      /** What a resume needs besides: the melody's text as an artifact, granted folders, approvals and limits. */
+      origin?: RunOrigin;
+    }
+  /** Its process had ended, or what failed is tried again. `cut` are bytes of a torn journal that were left out. */
+  | { event: "run.resumed"; confinement: string; cut: number }
+  | { event: "run.paused"; stop: boolean }
+  | { event: "run.continued" }
+  /** `again`: it was under way when its process ended; what it did before may have been done, and its idempotency key is the same. */
+  | { event: "node.started"; node: string; attempt: number; items?: number; list?: string; again?: true }
   /** `outputs` by the node's output ports, in their order; absent where the node gave nothing. */
   | { event: "node.finished"; node: string; ms: number; outputs: readonly (Value | undefined)[] }
   | { event: "node.skipped"; node: string; code: "condition" | "unreached" | "input"; why: string }
@@ -14,36 +31,111 @@ export type RunRecord = { run: string } & (
   | { event: "node.cancelled"; node: string }
   | { event: "node.retrying"; node: string; attempt: number; delayMs: number; until: number; code: ErrorCode; message: string }
   | { event: "node.failed"; node: string; code: ErrorCode; detail?: string; step?: StepDetails; message: string; then: "stop" | "continue" | "skip" | "fallback" }
+  /** Is to be run anew: what it gave before doesn't count any more. */
+  | { event: "node.reset"; node: string }
   | { event: "node.progress"; node: string; fraction: number; note: string }
   | { event: "node.log"; node: string; level: string; message: string }
   | { event: "node.waiting"; node: string; prompt: string; until?: number }
   | { event: "node.decided"; node: string; approved: boolean; reason: string }
-  | { event: "run.ended"; state: RunState; code?: ErrorCode; message?: string }
+  | { event: "run.ended"; state: EndState; outputs: Readonly<Record<string, Value>>; code?: ErrorCode; detail?: string; message?: string }
 );
-export type RunState = "completed" | "failed" | "cancelled";
+
+export interface RunOrigin {
+  /** The melody's text, by its artifact. */
+  source: string;
+  /** Where the file stood, for messages. */
+  file: string;
+  /** Granted folders by the name of their input. */
+  folders: Readonly<Record<string, string>>;
+  approved: readonly string[];
+  timeoutMs?: number;
+  /** Components by extension: SHA-256 of their bytes. */
+  extensions: Readonly<Record<string, string>>;
+}
+
 /** `n` counts from 0 within a log; `at` is the wall clock in milliseconds since 1970. One run has one log. */
 export type RunEvent = RunRecord & { n: number; at: number };
 
+/** Where events are kept. */
+export interface EventSink {
+  /** Keeps events for good, in their order, before they are published. May wait. Throws when it can't. */
+  write(events: readonly RunEvent[]): void | Promise<void>;
+}
+
 export interface EventLog {
-  /** Appends the record, then publishes it with its number, which it returns. */
+  /** Numbers a record and queues it for the next commit; its number. Throws when an earlier commit failed. */
   append(record: RunRecord): number;
-  /** Called for each event, in order, until the returned function is called. A handler must not throw. */
+  /** Keeps and publishes all that was appended. What must not happen before it is told waits for this. Throws or rejects when it can't be kept. */
+  commit(): void | Promise<void>;
+  /** Called for each event, in order, after it is kept, until the returned function is called. A handler must not throw. */
   subscribe(handler: (event: RunEvent) => void): () => void;
 }
 
-/** A log whose records go to `sink` before anybody hears of them. */
-export function createEventLog(sink: (event: RunEvent) => void = () => {}): EventLog {
+/** A log over a sink; `next` is the number of the next event. Appends of one turn are committed together, at its end at the latest. */
+export function createEventLog(sink?: EventSink, next = 0): EventLog {
   const handlers = new Set<(event: RunEvent) => void>();
-  let next = 0;
+  let queue: RunEvent[] = [];
+  let writing: Promise<void> | undefined;
+  let ticking = false;
+  let broken: { cause: unknown } | undefined;
+
+  const publish = (events: readonly RunEvent[]): void => {
+    for (const event of events) for (const handler of handlers) handler(event);
+  };
+  const fail = (cause: unknown): never => {
+    broken = { cause };
+    throw cause;
+  };
+
+  function commit(): void | Promise<void> {
+    if (broken) throw broken.cause;
+    if (writing) return queue.length > 0 ? writing.then(commit) : writing;
+    if (queue.length === 0) return undefined;
+    const events = queue;
+    queue = [];
+    let written: void | Promise<void>;
+    try {
+      written = sink?.write(events);
+    } catch (cause) {
+      return fail(cause);
+    }
+    if (!written) return publish(events);
+    writing = written.then(
+      () => {
+        writing = undefined;
+        publish(events);
+      },
+      (cause: unknown) => {
+        writing = undefined;
+        fail(cause);
+      },
+    );
+    return writing;
+  }
+
   return {
     append(record) {
+      if (broken) throw broken.cause;
       const event = record as RunEvent;
       event.n = next++;
       event.at = Date.now();
-      sink(event);
-      for (const handler of handlers) handler(event);
+      queue.push(event);
+      if (!ticking) {
+        ticking = true;
+        queueMicrotask(() => {
+          ticking = false;
+          if (broken || queue.length === 0) return;
+          // whoever needs the events kept commits itself, and hears of a failure there
+          try {
+            void Promise.resolve(commit()).catch(() => {});
+          } catch {
+            // as above
+          }
+        });
+      }
       return event.n;
     },
+    commit,
     subscribe(handler) {
       handlers.add(handler);
       return () => void handlers.delete(handler);

@@ -1,9 +1,9 @@
 // The public door of the runtime. Browser compatible: nothing here reaches a platform or a transport.
 export { CODES, type ErrorCode, type Fault, SymphonyError } from "./error.ts";
 export { Gathered } from "./workflow/condition.ts";
-export { createEventLog, type EventLog, type RunEvent, type RunRecord, type RunState } from "./event.ts";
+export { createEventLog, type EndState, type EventLog, type EventSink, type RunEvent, type RunOrigin, type RunRecord, type RunState } from "./event.ts";
 export type { ArtifactPort, Grants } from "./extension/capabilities.ts";
-export { type ExtensionHost, createExtensionHost } from "./extension/host.ts";
+export { createExtensionHost, type ExtensionHost, type StepNote } from "./extension/host.ts";
 export { type Gated, gate } from "./extension/gate/gate.ts";
 export { createIsolatePool, type IsolatePool } from "./extension/isolate/pool.ts";
 export { createCatalogue, discoverExtensions, type Extension, type LoadedCatalogue } from "./extension/loader.ts";
@@ -11,7 +11,7 @@ export { type Manifest, parseManifest, type PortSpec } from "./extension/manifes
 export { createPreparer, type Preparer } from "./extension/prepare/prepare.ts";
 export { JSON_DEPTH_MAX, tooDeepAt } from "./json-depth.ts";
 export { compareUtf8 } from "./order.ts";
-export type { Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
+export type { AppendFile, Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
 export {
   type ArtifactRef,
   type Entry,

@@ -19,8 +19,8 @@ export async function exercise(component: Uint8Array, melody: string): Promise<o
   if (!read.melody) return { faults: read.faults };
   const { plan, faults } = planMelody(read.melody, { get: () => undefined, ids: () => [] });
   const events: string[] = [];
-  const log = createEventLog((event) => events.push(`${event.n} ${event.event}${"node" in event ? ` ${event.node}` : ""}`));
-  const tracker = createDagTracker({ log, confinement: "tab", invoke: () => new Map(), ask: async () => ({ approved: true, reason: "" }) });
+  const log = createEventLog({ write: (batch) => void events.push(...batch.map((event) => `${event.n} ${event.event}${"node" in event ? ` ${event.node}` : ""}`)) });
+  const tracker = createDagTracker({ confinement: "tab", invoke: () => new Map(), ask: async () => ({ approved: true, reason: "" }) });
   const result = await tracker.start(
     plan,
     new Map([
@@ -35,7 +35,7 @@ export async function exercise(component: Uint8Array, melody: string): Promise<o
         },
       ],
     ]),
-    { run: "tab" },
+    { log, run: "tab" },
   ).ended;
   return {
     gated: { id: stored.id, size: stored.size, kind: gated.kind, imports: gated.imports },

@@ -1,18 +1,7 @@
 // Calls one shipped extension as a run would: real manifest, real gate, real isolate. For tests of extensions.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import {
-  createEventLog,
-  createExtensionHost,
-  createIsolatePool,
-  createPreparer,
-  discoverExtensions,
-  type Grants,
-  planMelody,
-  SymphonyError,
-  type Value,
-  valueToJson,
-} from "../runtime/mod.ts";
+import { createExtensionHost, createIsolatePool, createPreparer, discoverExtensions, type Grants, planMelody, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
 import { createFileStorage } from "../runtime/platform/system.ts";
 import { createArtifactStore } from "../pit/mod.ts";
 import { createTestPlatform, root } from "./platform.ts";
@@ -29,7 +18,7 @@ const platform = createTestPlatform();
 const catalogue = await discoverExtensions(platform, [join(root, "extensions"), join(root, "tests/guests")]);
 const pool = createIsolatePool({ platform });
 export const artifacts = createArtifactStore({ platform, storage: createFileStorage(join(home, "artifacts")) });
-const host = createExtensionHost({ catalogue, preparer: createPreparer({ platform, cache: createFileStorage(join(home, "cache")) }), pool, artifacts, log: createEventLog() });
+const host = createExtensionHost({ catalogue, preparer: createPreparer({ platform, cache: createFileStorage(join(home, "cache")) }), pool, artifacts });
 let calls = 0;
 
 /** Calls extension `name`; settings are plain JSON, defaults come from its manifest. */
@@ -47,7 +36,11 @@ export async function callExtension(name: string, inputs: Record<string, Value>,
     .map(([key, value]) => ({ name: key, value }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   try {
-    return { outputs: new Map(await host.invoke({ run: `test-${calls++}`, path: "step", node, inputs: entries, attempt: 1, signal: new AbortController().signal }, grants)) };
+    return {
+      outputs: new Map(
+        await host.invoke({ run: `test-${calls++}`, path: "step", node, inputs: entries, attempt: 1, signal: new AbortController().signal, note: () => {} }, grants),
+      ),
+    };
   } catch (cause) {
     if (!(cause instanceof SymphonyError)) throw cause;
     const kinds: Record<string, string> = { "step/input": "invalid-input", "step/denied": "denied" };

@@ -13,8 +13,8 @@ export interface Activities {
   stop(frame?: Frame): void;
   /** Resolves after `ms` milliseconds, or when it is stopped. */
   wait(frame: Frame, ms: number): Promise<void>;
-  /** A step whose signal is made when somebody asks for it; `done` when nobody can any more. */
-  task(frame: Frame, fields: Omit<StepTask, "signal">): { task: StepTask; done: () => void };
+  /** A step whose signal is made when somebody asks for it; `done` when nobody can any more, `abort` to stop just this one. */
+  task(frame: Frame, fields: Omit<StepTask, "signal">): { task: StepTask; done: () => void; abort: () => void };
 }
 
 export function createActivities(): Activities {
@@ -48,7 +48,7 @@ export function createActivities(): Activities {
           return controller.signal;
         },
       };
-      return { task, done: () => void (activity && activities.delete(activity)) };
+      return { task, done: () => void (activity && activities.delete(activity)), abort: () => activity?.abort() };
     },
   };
 }

@@ -1,43 +1,80 @@
 // One run: when each node starts, what its end or failure leads to, when the run is over. What moves along edges is in
 // flow.ts, maps and sub-melodies in bodies.ts. Knows the ports it was handed (tracker.ts); nothing of components, files or
 // terminals.
-import { type Entry, type Plan, type PlanNode, type RunRecord, type RunState, spellValueType, SymphonyError, type Value } from "../../runtime/mod.ts";
+import {
+  type EndState,
+  type Entry,
+  type EventLog,
+  type Plan,
+  type PlanNode,
+  type RunRecord,
+  type RunState,
+  spellValueType,
+  type StepNote,
+  SymphonyError,
+  type Value,
+} from "../../runtime/mod.ts";
 import { createActivities } from "./activities.ts";
 import { type BodyHost, runMap, runNested } from "./bodies.ts";
 import { combine } from "./control.ts";
 import { checkType, createFlow, outputFault, type Values } from "./flow.ts";
 import { FAILED, FINISHED, Frame, READY, RUNNING, SKIPPED, WAITING } from "./frame.ts";
-import type { DagTracker, RunHandle, RunOptions, RunResult, TrackerPorts } from "./tracker.ts";
+import { storedId } from "./journal.ts";
+import type { PastNode } from "./past.ts";
+import type { DagTracker, Decision, RunHandle, RunOptions, RunResult, TrackerPorts } from "./tracker.ts";
 
 /** Time for which nodes that answer at once may hold the thread. */
 const TURN_MS = 8;
+/** Nodes that are recorded together. */
+const BATCH = 64;
 
 /** A DAG Tracker over these ports. */
 export function createDagTracker(ports: TrackerPorts): DagTracker {
   return { start: (plan, inputs, options) => new Run(ports, plan, inputs, options) };
 }
 
+/** A node whose start has been recorded, and is not yet followed by anything. */
+interface Starting {
+  frame: Frame;
+  node: number;
+  path: string;
+  attempt: number;
+  /** What the log held of it before this process began. */
+  past: PastNode | undefined;
+}
+
 class Run implements RunHandle {
   readonly run: string;
   readonly ended: Promise<RunResult>;
   readonly #ports: TrackerPorts;
+  readonly #log: EventLog;
+  readonly #past: ReadonlyMap<string, PastNode> | undefined;
   readonly #parallel: number;
   readonly #root: Frame;
   readonly #activities = createActivities();
   /** Nodes that are under way over several turns, so that their end is told when they are stopped. */
   readonly #long = new Set<{ frame: Frame; node: number }>();
+  /** Questions to a person, by the node's path. */
+  readonly #questions = new Map<string, (decision: Decision) => void>();
+  /** Steps under way, so that a pause can stop them. */
+  readonly #stops = new Map<string, () => void>();
   #ready: { frame: Frame; node: number }[] = [];
   #readyAt = 0;
+  /** Recorded, and waiting for the log before they are launched. */
+  #starting: Starting[] = [];
   /** Steps under way; what only waits doesn't count. */
   #steps = 0;
   #pumping = false;
+  #state: RunState = "running";
   #over = false;
   #resolve!: (result: RunResult) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(ports: TrackerPorts, plan: Plan, inputs: ReadonlyMap<string, Value>, { run, parallel = 16 }: RunOptions) {
+  constructor(ports: TrackerPorts, plan: Plan, inputs: ReadonlyMap<string, Value>, { run, log, parallel = 16, past, resets = [], origin }: RunOptions) {
     this.run = run;
     this.#ports = ports;
+    this.#log = log;
+    this.#past = past?.nodes.size ? past.nodes : undefined;
     this.#parallel = parallel;
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -46,47 +83,133 @@ class Run implements RunHandle {
       if (error === undefined) this.#finish("completed", undefined);
       else this.#finish("failed", asError(error));
     });
-    this.#record({ run, event: "run.started", melody: plan.id, nodes: plan.nodes.length, parallel, confinement: ports.confinement, inputs: Object.fromEntries(inputs) });
     if (plan.timeoutMs !== undefined) {
       const { timeoutMs } = plan;
       this.#timer = setTimeout(() => this.#finish("failed", new SymphonyError("run/timeout", `Cannot go on: the run took over ${timeoutMs} ms`)), timeoutMs);
     }
     const values = plan.inputs.map(({ name }) => inputs.get(name));
+    const { confinement } = ports;
+    const begin = (): void => {
+      if (this.#over) return;
+      if (past?.started) {
+        this.#record({ run, event: "run.resumed", confinement, cut: past.cut });
+        for (const node of resets) {
+          past.nodes.delete(node);
+          this.#record({ run, event: "node.reset", node });
+        }
+      } else
+        this.#record({
+          run,
+          event: "run.started",
+          melody: plan.id,
+          nodes: plan.nodes.length,
+          parallel,
+          confinement,
+          inputs: Object.fromEntries(inputs),
+          ...(origin ? { origin } : {}),
+        });
+      this.#begin(this.#root, values);
+    };
+    const kept = ports.keep?.(values);
     // after the caller has the handle
-    queueMicrotask(() => this.#begin(this.#root, values));
+    if (kept) kept.then(begin, (cause) => this.#breakOff(cause));
+    else queueMicrotask(begin);
+  }
+
+  get state(): RunState {
+    return this.#state;
   }
 
   cancel(reason: string): void {
     this.#finish("cancelled", new SymphonyError("run/cancelled", reason));
   }
 
-  /** Appends a record. A log that can't take it ends the run: nothing happens that isn't told. */
+  pause(stop: boolean): void {
+    if (this.#over || this.#state !== "running") return;
+    this.#state = "paused";
+    this.#record({ run: this.run, event: "run.paused", stop });
+    if (stop) for (const stopStep of [...this.#stops.values()]) stopStep();
+    this.#commit();
+  }
+
+  continue(): void {
+    if (this.#over || this.#state !== "paused") return;
+    this.#state = "running";
+    this.#record({ run: this.run, event: "run.continued" });
+    this.#pump();
+  }
+
+  decide(path: string, decision: Decision): boolean {
+    const answer = this.#questions.get(path);
+    answer?.(decision);
+    return answer !== undefined;
+  }
+
   #record(record: RunRecord): void {
+    if (this.#state === "pending") return;
     try {
-      this.#ports.log.append(record);
+      this.#log.append(record);
     } catch (cause) {
-      if (!this.#over) this.#end("failed", new SymphonyError("run/failed", `Cannot go on: the log takes no more: ${(cause as Error).message}`, { cause }));
+      this.#breakOff(cause);
     }
   }
 
-  #finish(state: RunState, error: SymphonyError | undefined): void {
+  /** Has what was recorded kept and published; a promise where that takes time. Effects come after it. */
+  #commit(): void | Promise<void> {
+    try {
+      const kept = this.#log.commit();
+      if (kept)
+        return kept.catch((cause) => {
+          this.#breakOff(cause);
+        });
+    } catch (cause) {
+      this.#breakOff(cause);
+    }
+    return undefined;
+  }
+
+  /** A log that takes no more ends the run where it stands, for nothing may happen that isn't told; a resume can go on. */
+  #breakOff(cause: unknown): void {
+    if (this.#state === "pending") return;
+    this.#over = true;
+    this.#state = "pending";
+    this.#end("failed", new SymphonyError("run/journal", `Cannot go on: what happens can't be kept: ${(cause as Error).message}`, { cause }));
+  }
+
+  #finish(state: EndState, error: SymphonyError | undefined): void {
     if (this.#over) return;
     this.#over = true;
     this.#stopFrame(this.#root);
-    this.#record({ run: this.run, event: "run.ended", state, ...(error ? { code: error.code, message: error.message } : {}) });
-    this.#end(state, error);
+    this.#record({
+      run: this.run,
+      event: "run.ended",
+      state,
+      outputs: Object.fromEntries(this.#outputs()),
+      ...(error ? { code: error.code, ...(error.detail ? { detail: error.detail } : {}), message: error.message } : {}),
+    });
+    const end = (): void => {
+      if (this.#state === "pending") return;
+      this.#state = state;
+      this.#end(state, error);
+    };
+    const kept = this.#commit();
+    if (kept) void kept.then(end);
+    else end();
   }
 
-  #end(state: RunState, error: SymphonyError | undefined): void {
-    this.#over = true;
+  #end(state: EndState, error: SymphonyError | undefined): void {
     clearTimeout(this.#timer);
     this.#activities.stop();
+    this.#resolve({ run: this.run, state, outputs: this.#outputs(), error });
+  }
+
+  #outputs(): Map<string, Value> {
     const outputs = new Map<string, Value>();
     for (const [at, { name }] of this.#root.plan.outputs.entries()) {
       const value = this.#root.outputs[at];
       if (value !== undefined) outputs.set(name, value);
     }
-    this.#resolve({ run: this.run, state, outputs, error });
+    return outputs;
   }
 
   // ---- frames ----
@@ -95,7 +218,8 @@ class Run implements RunHandle {
     ready: (frame, node) => this.#makeReady(frame, node),
     skipped: (frame, node, skip) => {
       frame.state[node] = SKIPPED;
-      this.#record({ run: this.run, event: "node.skipped", node: frame.path(node), ...skip });
+      const path = frame.path(node);
+      if (this.#past?.get(path)?.state !== "skipped") this.#record({ run: this.run, event: "node.skipped", node: path, ...skip });
     },
     broken: (frame, node, cause, settled) => this.#fail(frame, node, cause, settled),
     ended: (frame) => {
@@ -123,6 +247,9 @@ class Run implements RunHandle {
 
   #stopFrame(frame: Frame): void {
     frame.stopped = true;
+    // what was about to start doesn't
+    for (const { frame: own, path, past } of this.#starting) if (own.over && !past) this.#record({ run: this.run, event: "node.cancelled", node: path });
+    this.#starting = this.#starting.filter((one) => !one.frame.over);
     for (const one of [...this.#long]) {
       if (!one.frame.over) continue;
       this.#long.delete(one);
@@ -157,21 +284,35 @@ class Run implements RunHandle {
   // ---- running ----
 
   #makeReady(frame: Frame, node: number): void {
+    const past = this.#past?.get(frame.path(node));
+    if (past?.state === "retrying" && past.until > Date.now()) {
+      // the wait before its next attempt goes on
+      const { until } = past;
+      past.until = 0;
+      void this.#activities.wait(frame, until - Date.now()).then(() => {
+        if (this.#over || frame.over) return;
+        this.#makeReady(frame, node);
+        this.#pump();
+      });
+      return;
+    }
     frame.state[node] = READY;
     this.#ready.push({ frame, node });
   }
 
+  /** Starts what is ready, some at a time: first all are recorded, then the log keeps that, then they are launched. */
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    try {
-      const begun = performance.now();
-      let count = 0;
-      while (!this.#over && this.#steps < this.#parallel && this.#readyAt < this.#ready.length) {
-        if ((++count & 63) === 0 && performance.now() - begun > TURN_MS) {
-          setTimeout(() => this.#pump(), 0);
-          break;
-        }
+    const begun = performance.now();
+    for (;;) {
+      while (
+        !this.#over &&
+        this.#state === "running" &&
+        this.#starting.length < BATCH &&
+        this.#steps + this.#starting.length < this.#parallel &&
+        this.#readyAt < this.#ready.length
+      ) {
         const { frame, node } = this.#ready[this.#readyAt] as { frame: Frame; node: number };
         this.#ready[this.#readyAt++] = undefined as never;
         if (this.#readyAt > 1024 && this.#readyAt * 2 > this.#ready.length) {
@@ -180,37 +321,97 @@ class Run implements RunHandle {
         }
         if (!frame.over) this.#start(frame, node);
       }
-    } finally {
-      this.#pumping = false;
+      const kept = this.#commit();
+      if (this.#starting.length === 0) break;
+      if (kept) {
+        void kept.then(() => {
+          this.#launchAll();
+          this.#pumping = false;
+          this.#pump();
+        });
+        return;
+      }
+      this.#launchAll();
+      if (performance.now() - begun > TURN_MS) {
+        this.#pumping = false;
+        setTimeout(() => this.#pump(), 0);
+        return;
+      }
+    }
+    this.#pumping = false;
+  }
+
+  /** Records that a node starts; what it does comes when that is kept. */
+  #start(frame: Frame, node: number): void {
+    const path = frame.path(node);
+    const past = this.#past?.get(path);
+    const done = past?.state === "completed" || past?.state === "failed";
+    const attempt = (frame.attempts?.get(node) ?? (past && !done ? past.attempt - 1 : 0)) + 1;
+    frame.state[node] = RUNNING;
+    frame.begun[node] = performance.now();
+    const starting: Starting = { frame, node, path, attempt, past };
+    this.#starting.push(starting);
+    if (done) return;
+    // once: a later attempt of this process is its own
+    if (past) (this.#past as Map<string, PastNode>).delete(path);
+    if (attempt > 1) {
+      frame.attempts ??= new Map();
+      frame.attempts.set(node, attempt - 1);
+    }
+    const { work } = frame.plan.nodes[node] as PlanNode;
+    const items = work.does === "map" ? frame.input(node, 0) : undefined;
+    const list = items && storedId(items);
+    this.#record({
+      run: this.run,
+      event: "node.started",
+      node: path,
+      attempt,
+      ...(items?.tag === "items" ? { items: items.val.length } : {}),
+      ...(list ? { list } : {}),
+      ...(past?.state === "running" || past?.state === "waiting" ? { again: true as const } : {}),
+    });
+  }
+
+  #launchAll(): void {
+    const all = this.#starting;
+    this.#starting = [];
+    for (let at = 0; at < all.length; at++) {
+      const one = all[at] as Starting;
+      // one launched before it may have ended the frame
+      if (one.frame.over) {
+        if (!this.#over && !one.past) this.#record({ run: this.run, event: "node.cancelled", node: one.path });
+      } else this.#launch(one);
     }
   }
 
-  #start(frame: Frame, node: number): void {
+  #launch({ frame, node, path, attempt, past }: Starting): void {
     const plan = frame.plan.nodes[node] as PlanNode;
-    const attempt = (frame.attempts?.get(node) ?? 0) + 1;
-    const path = frame.path(node);
     const { work } = plan;
-    frame.state[node] = RUNNING;
-    frame.begun[node] = performance.now();
     try {
-      if (work.does === "map") {
-        const items = frame.input(node, 0);
-        if (items?.tag !== "items") throw new SymphonyError("step/input", `${path}.items is ${items ? spellValueType(items) : "nothing"}; a map takes a list`);
-        this.#record({ run: this.run, event: "node.started", node: path, attempt, items: items.val.length });
-        runMap(this.#bodies, frame, node, work, items.val);
+      if (past?.state === "completed") {
+        this.#pass(frame, node, past.outputs);
         return;
       }
-      this.#record({ run: this.run, event: "node.started", node: path, attempt });
+      if (past?.state === "failed") throw past.error;
       switch (work.does) {
+        case "map": {
+          const items = frame.input(node, 0);
+          if (items?.tag !== "items") throw new SymphonyError("step/input", `${path}.items is ${items ? spellValueType(items) : "nothing"}; a map takes a list`);
+          runMap(this.#bodies, frame, node, work, items.val);
+          return;
+        }
         case "call":
           this.#call(frame, node, path, attempt);
           return;
-        case "delay":
-          this.#record({ run: this.run, event: "node.waiting", node: path, prompt: "", until: Date.now() + work.delayMs });
-          this.#await(frame, node, this.#activities.wait(frame, work.delayMs), () => [frame.input(node, 0)]);
+        case "delay": {
+          const until = past?.until || Date.now() + work.delayMs;
+          this.#record({ run: this.run, event: "node.waiting", node: path, prompt: "", until });
+          this.#await(frame, node, this.#activities.wait(frame, Math.max(0, until - Date.now())), () => [frame.input(node, 0)]);
           return;
+        }
         case "approve":
-          this.#ask(frame, node, path, work.prompt, attempt);
+          if (past?.decided) this.#decided(frame, node, past.decided);
+          else this.#ask(frame, node, path, work.prompt, attempt);
           return;
         case "melody":
           runNested(this.#bodies, frame, node, work.body);
@@ -238,10 +439,28 @@ class Run implements RunHandle {
       inputs.push({ name, value: given });
     }
     if (inputs.length > 1) inputs.sort((a, b) => (a.name < b.name ? -1 : 1));
-    const { task, done } = this.#activities.task(frame, { run: this.run, path, node: plan, inputs, attempt });
+    const note = (record: StepNote): void => {
+      if (this.#wanted(frame, node)) this.#record({ run: this.run, node: path, ...record });
+    };
+    const { task, done, abort } = this.#activities.task(frame, { run: this.run, path, node: plan, inputs, attempt, note });
     const answer = this.#ports.invoke(task);
-    if (answer instanceof Promise) this.#await(frame, node, answer.finally(done), (outputs) => plan.outputs.map(({ name }) => outputs.get(name)));
-    else {
+    if (answer instanceof Promise) {
+      this.#stops.set(path, () => {
+        // it is run again when the run goes on
+        this.#record({ run: this.run, event: "node.cancelled", node: path });
+        this.#makeReady(frame, node);
+        abort();
+      });
+      this.#await(
+        frame,
+        node,
+        answer.finally(() => {
+          this.#stops.delete(path);
+          done();
+        }),
+        (outputs) => plan.outputs.map(({ name }) => outputs.get(name)),
+      );
+    } else {
       done();
       this.#done(
         frame,
@@ -253,14 +472,31 @@ class Run implements RunHandle {
 
   #ask(frame: Frame, node: number, path: string, prompt: string, attempt: number): void {
     this.#record({ run: this.run, event: "node.waiting", node: path, prompt });
-    const value = frame.input(node, 0);
-    const { task, done } = this.#activities.task(frame, { run: this.run, path, node: frame.plan.nodes[node] as PlanNode, inputs: [], attempt });
-    const asked = this.#ports.ask({ run: this.run, path, prompt, value, signal: task.signal }).finally(done);
-    this.#await(frame, node, asked, ({ approved, reason }) => {
-      this.#record({ run: this.run, event: "node.decided", node: path, approved, reason });
-      if (!approved) throw new SymphonyError("approve/rejected", `${path} was rejected${reason ? `: ${reason}` : ""}`);
-      return [value ?? { tag: "null" }];
+    const { task, done, abort } = this.#activities.task(frame, { run: this.run, path, node: frame.plan.nodes[node] as PlanNode, inputs: [], attempt, note: () => {} });
+    const asked = new Promise<Decision>((resolve, reject) => {
+      this.#questions.set(path, (decision) => {
+        resolve(decision);
+        abort();
+      });
+      this.#ports.ask({ run: this.run, path, prompt, value: frame.input(node, 0), signal: task.signal }).then(resolve, reject);
+    }).finally(() => {
+      this.#questions.delete(path);
+      done();
     });
+    this.#await(frame, node, asked, (decision) => {
+      this.#record({ run: this.run, event: "node.decided", node: path, ...decision });
+      return this.#verdict(frame, node, decision);
+    });
+  }
+
+  /** What a person had said before the process ended. */
+  #decided(frame: Frame, node: number, decision: Decision): void {
+    this.#done(frame, node, this.#verdict(frame, node, decision));
+  }
+
+  #verdict(frame: Frame, node: number, { approved, reason }: Decision): Values {
+    if (!approved) throw new SymphonyError("approve/rejected", `${frame.path(node)} was rejected${reason ? `: ${reason}` : ""}`);
+    return [frame.input(node, 0) ?? { tag: "null" }];
   }
 
   /** Marks a node as under way over several turns, until the returned function is called; its time runs out meanwhile. */
@@ -283,8 +519,8 @@ class Run implements RunHandle {
     this.#pump();
   }
 
-  #await<T>(frame: Frame, node: number, answer: Promise<T>, outputsOf: (answer: T) => Values): void {
-    const isStep = (frame.plan.nodes[node] as PlanNode).work.does === "call";
+  #await<T>(frame: Frame, node: number, answer: Promise<T>, outputsOf: (answer: T) => Values, isKept = false): void {
+    const isStep = !isKept && (frame.plan.nodes[node] as PlanNode).work.does === "call";
     const release = this.#hold(frame, node, []);
     if (isStep) this.#steps++;
     const settle = (act: () => void): void => {
@@ -299,15 +535,27 @@ class Run implements RunHandle {
       this.#pump();
     };
     answer.then(
-      (value) => settle(() => this.#done(frame, node, outputsOf(value))),
+      (value) => settle(() => (isKept ? this.#tellDone(frame, node, outputsOf(value)) : this.#done(frame, node, outputsOf(value)))),
       (cause) => settle(() => this.#failed(frame, node, cause)),
     );
   }
 
+  /** A node has given its outputs; large ones are stored first, so that the log can name them. */
   #done(frame: Frame, node: number, outputs: Values): void {
-    frame.state[node] = FINISHED;
+    const kept = this.#ports.keep?.(outputs);
+    if (kept) this.#await(frame, node, kept, () => outputs, true);
+    else this.#tellDone(frame, node, outputs);
+  }
+
+  #tellDone(frame: Frame, node: number, outputs: Values): void {
     const ms = Math.round((performance.now() - (frame.begun[node] as number)) * 1000) / 1000;
     this.#record({ run: this.run, event: "node.finished", node: frame.path(node), ms, outputs });
+    this.#pass(frame, node, outputs);
+  }
+
+  /** Passes on what a node gave. */
+  #pass(frame: Frame, node: number, outputs: Values): void {
+    frame.state[node] = FINISHED;
     frame.release(node);
     const settled: number[] = [];
     this.#leaveAs(frame, node, outputs, settled);
@@ -341,14 +589,15 @@ class Run implements RunHandle {
     const error = asError(cause);
     const path = frame.path(node);
     const attempt = (frame.attempts?.get(node) ?? 0) + 1;
-    if (error.retryable && attempt < plan.retry.attempts) {
+    if (error.retryable && attempt < plan.retry.attempts && this.#past?.get(path)?.state !== "failed") {
       this.#retry(frame, node, error, attempt);
       return;
     }
     frame.state[node] = FAILED;
     const then = typeof plan.onFailure === "string" ? plan.onFailure : "fallback";
     const { code, detail, step, message } = error;
-    this.#record({ run: this.run, event: "node.failed", node: path, code, ...(detail ? { detail } : {}), ...(step ? { step } : {}), message, then });
+    if (this.#past?.get(path)?.state !== "failed")
+      this.#record({ run: this.run, event: "node.failed", node: path, code, ...(detail ? { detail } : {}), ...(step ? { step } : {}), message, then });
     if (then === "stop") this.#fall(frame, frame.parent ? within(plan.id, error) : failureOfRun(path, error));
     else if (then === "fallback") {
       frame.standsFor ??= new Map();

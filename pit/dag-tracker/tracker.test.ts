@@ -60,9 +60,8 @@ async function run(
   options: { parallel?: number; approve?: boolean; during?: (cancel: (reason: string) => void, event: RunEvent) => void } = {},
 ): Promise<Trial> {
   const events: RunEvent[] = [];
-  const log = createEventLog((event) => events.push(structuredClone(event)));
+  const log = createEventLog({ write: (batch) => void events.push(...structuredClone(batch as RunEvent[])) });
   const tracker = createDagTracker({
-    log,
     confinement: "none",
     invoke: (task) => {
       const answer = steps(task);
@@ -70,7 +69,7 @@ async function run(
     },
     ask: async () => ({ approved: options.approve ?? false, reason: "said so" }),
   });
-  const handle = tracker.start(planOf(file), new Map(Object.entries(inputs)), { run: "r", ...(options.parallel ? { parallel: options.parallel } : {}) });
+  const handle = tracker.start(planOf(file), new Map(Object.entries(inputs)), { run: "r", log, ...(options.parallel ? { parallel: options.parallel } : {}) });
   if (options.during) log.subscribe((event) => options.during?.((reason) => handle.cancel(reason), event));
   const result = await handle.ended;
   expect(events.map(({ n }) => n)).toEqual(events.map((_, i) => i));

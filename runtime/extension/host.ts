@@ -1,7 +1,6 @@
 // The extension host: one step's call from its task to its checked outputs. Joins catalogue, preparer, isolates and
 // capabilities; leaves out when a step runs.
 import { type ErrorCode, SymphonyError } from "../error.ts";
-import type { EventLog } from "../event.ts";
 import { type ArtifactRef, type Item, spellPortType, spellValueType, type Value, valueFault, valueFits } from "../value.ts";
 import type { PlanNode } from "../workflow/plan.ts";
 import { type ArtifactPort, createHostCalls, type Grants } from "./capabilities.ts";
@@ -19,7 +18,11 @@ export interface HostedTask {
   inputs: { name: string; value: Value }[];
   attempt: number;
   readonly signal: AbortSignal;
+  /** Tells what the step says while it runs. */
+  note(record: StepNote): void;
 }
+
+export type StepNote = { event: "node.log"; level: string; message: string } | { event: "node.progress"; fraction: number; note: string };
 
 export interface ExtensionHost {
   /** Calls the task's component. Rejects with `step/*`, `gate/*`, `prepare/*`, `isolate/*` or `extension/*`. */
@@ -35,10 +38,9 @@ export interface ExtensionHostPorts {
   preparer: Preparer;
   pool: IsolatePool;
   artifacts: ArtifactPort;
-  log: EventLog;
 }
 
-export function createExtensionHost({ catalogue, preparer, pool, artifacts, log }: ExtensionHostPorts): ExtensionHost {
+export function createExtensionHost({ catalogue, preparer, pool, artifacts }: ExtensionHostPorts): ExtensionHost {
   const prepared = new Map<string, Promise<Prepared>>();
 
   function prepare(id: string): Promise<Prepared> {
@@ -96,8 +98,8 @@ export function createExtensionHost({ catalogue, preparer, pool, artifacts, log 
             artifacts,
             signal: task.signal,
             remainingMs,
-            onLog: (level, message) => void log.append({ run: task.run, event: "node.log", node: task.path, level, message }),
-            onProgress: (fraction, note) => void log.append({ run: task.run, event: "node.progress", node: task.path, fraction, note }),
+            onLog: (level, message) => task.note({ event: "node.log", level, message }),
+            onProgress: (fraction, note) => task.note({ event: "node.progress", fraction, note }),
           });
           return hostCalls;
         },

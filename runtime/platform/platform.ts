@@ -36,6 +36,19 @@ export interface Folder {
   read(path: string, offset: number, length: number): Promise<Uint8Array>;
 }
 
+/** A file that is only added to. */
+export interface AppendFile {
+  /** All of it. */
+  read(): Promise<Uint8Array>;
+  /** Hands bytes to the operating system before it returns: they outlive the process. */
+  append(bytes: Uint8Array): void;
+  /** Resolves when all that was appended is on stable storage. */
+  sync(): Promise<void>;
+  /** Cuts it to so many bytes. */
+  truncate(size: number): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A process of ours that runs hostile code or on hostile bytes. */
 export interface Child {
   readonly pid: number;
@@ -57,6 +70,8 @@ export interface Platform {
 /** What the extension host needs besides; a tab will answer with workers. */
 export interface ProcessPlatform extends Platform {
   folder(path: string): Folder;
+  /** Opens a file to add to, with the folders on the way; what is there already stays. */
+  appendFile(path: string): AppendFile;
   /** A file of at most `most` bytes, such as a manifest or a component; undefined when it isn't there, `cli/io` when it is something else. */
   readFile(path: string, most: number): Promise<Uint8Array | undefined>;
   /** Names in a folder of ours, sorted; empty when it isn't there. */

@@ -2,13 +2,13 @@
 // `node:` stands here.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { constants, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { closeSync, constants, existsSync, fdatasync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { SymphonyError } from "../error.ts";
 import { createFolder } from "./folder.ts";
-import type { Child, Digest, ProcessPlatform, Storage } from "./platform.ts";
+import type { AppendFile, Child, Digest, ProcessPlatform, Storage } from "./platform.ts";
 
 /** How to start one of our own programs: a file for the runtime that runs us, or this very binary. */
 export interface Programs {
@@ -30,6 +30,7 @@ export function createSystemPlatform(programs: Programs): ProcessPlatform {
     digest,
     storage: createFileStorage,
     folder: createFolder,
+    appendFile,
     readFile: readRegularFile,
     listFolder: async (path) => ((await readdir(path).catch(absent)) ?? []).sort(),
     spawn(program, onData) {
@@ -141,6 +142,30 @@ export function createFileStorage(folder: string): Storage {
       return (entries ?? []).sort();
     },
     remove: (name) => rm(place(name), { force: true }),
+  };
+}
+
+function appendFile(path: string): AppendFile {
+  const attempt = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (cause) {
+      throw storageFault(cause);
+    }
+  };
+  const fd = attempt(() => {
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND, 0o600);
+  });
+  return {
+    read: async () => attempt(() => new Uint8Array(readFileSync(path))),
+    append: (bytes) =>
+      attempt(() => {
+        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
+      }),
+    sync: () => new Promise((resolve, reject) => fdatasync(fd, (cause) => (cause ? reject(storageFault(cause)) : resolve()))),
+    truncate: async (size) => attempt(() => ftruncateSync(fd, size)),
+    close: async () => attempt(() => closeSync(fd)),
   };
 }
 

@@ -1,0 +1,212 @@
+// `symphony resume` and `symphony runs`: a run goes on after its process was killed, is refused while it lives, and tells its
+// end again; what failed is tried again on demand.
+import { describe, expect } from "bun:test";
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createRandom } from "../components.ts";
+import { BOTH, corpus, DIGEST, finalOf, folder, folderOf, GUESTS, LOOP, melody, PUBLISH, SALES, start, symphony, test, useCommand, warmHome } from "./command.ts";
+
+useCommand();
+
+const TEST_MS = 60_000;
+/** `soak` asks for more. */
+const KILLS = Number(process.env["SYMPHONY_KILLS"] ?? 3);
+
+const runsOf = (home: string): string[] => (existsSync(join(home, "runs")) ? readdirSync(join(home, "runs")) : []);
+const journalOf = (home: string, run: string): string => join(home, "runs", run, "journal");
+
+/** The events that a journal holds. */
+function eventsOf(home: string, run: string): { event: string; node?: string; again?: true }[] {
+  const lines = readFileSync(journalOf(home, run), "utf8").split("\n").slice(1, -1);
+  return lines.map((line) => JSON.parse(line.slice(9)) as { event: string; node?: string });
+}
+
+for (const runtime of BOTH)
+  test(
+    `a run that is killed at any moment goes on, ends as if nothing had been, and finishes no node twice, on ${runtime}`,
+    async () => {
+      const input = ["--input", `folder=${corpus().folder}`, "--json"];
+      const home = warmHome();
+      const whole = await symphony(["run", DIGEST, ...input], { home, runtime });
+      const expected = finalOf(whole).outputs;
+      const events = whole.objects.length;
+      const random = createRandom(runtime === "bun" ? 1 : 2);
+      for (let round = 0; round < KILLS; round++) {
+        const before = new Set(runsOf(home));
+        const running = start(["run", DIGEST, ...input], { home, runtime });
+        const lines = 1 + random(events - 2);
+        await running.until((stdout) => stdout.split("\n").length > lines).catch(() => {});
+        running.child.kill("SIGKILL");
+        await running.ended;
+        const [run] = runsOf(home).filter((one) => !before.has(one)) as [string];
+        const resumed = await symphony(["resume", run, "--json"], { home, runtime });
+        expect({ code: resumed.code, ...finalOf(resumed) }).toEqual({ code: 0, run, state: "completed", outputs: expected });
+        const finished = eventsOf(home, run).flatMap(({ event, node }) => (event === "node.finished" ? [node] : []));
+        expect(new Set(finished).size).toBe(finished.length);
+      }
+    },
+    TEST_MS * (1 + KILLS / 3),
+  );
+
+describe("resume", () => {
+  test(
+    "of a run that has ended tells its end again, copies its outputs, and exits as it did",
+    async () => {
+      const home = warmHome();
+      const first = await symphony(["run", SALES, "--json"], { home });
+      const [run] = runsOf(home) as [string];
+      const out = join(folder(), "out");
+      const again = await symphony(["resume", run.slice(0, 8), "--json", "--out", out], { home });
+      expect(again.code).toBe(0);
+      expect(again.objects).toEqual([finalOf(first) as never]);
+      expect(readdirSync(out).sort()).toEqual(["open.json", "report.md"]);
+      const failed = await symphony(["run", SALES, "--json", "--input", "table=nowhere.csv"], { home });
+      const told = await symphony(["resume", finalOf(failed).run, "--json"], { home });
+      expect([told.code, finalOf(told)]).toEqual([1, finalOf(failed)]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "of a run that another process runs is refused, and of one that was killed isn't",
+    async () => {
+      const home = warmHome();
+      const running = start(["run", LOOP(), ...GUESTS, "--json"], { home });
+      await running.until((stdout) => stdout.includes("node.started"));
+      const [run] = runsOf(home) as [string];
+      const refused = await symphony(["resume", run], { home });
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toContain(`process ${running.child.pid} runs it`);
+      expect((await symphony(["runs", "list"], { home })).stdout).toContain("running");
+      expect((await symphony(["runs", "delete", run], { home })).code).toBe(2);
+      running.child.kill("SIGKILL");
+      await running.ended;
+      expect((await symphony(["runs", "list"], { home })).stdout).toContain("interrupted");
+      const resumed = start(["resume", run, ...GUESTS, "--json"], { home });
+      await resumed.until((stdout) => stdout.includes('"again":true'));
+      resumed.child.kill("SIGINT");
+      expect((await resumed.ended).code).toBe(130);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "cuts a torn end and says so",
+    async () => {
+      const home = warmHome();
+      const first = await symphony(["run", SALES, "--json"], { home });
+      const [run] = runsOf(home) as [string];
+      truncateSync(journalOf(home, run), statSync(journalOf(home, run)).size - 3);
+      appendFileSync(journalOf(home, run), "garbage");
+      const { code, stderr, ...ended } = await symphony(["resume", run, "--json"], { home });
+      expect(code).toBe(0);
+      expect(stderr).toMatch(/warning: \d+ bytes at the end of the journal are left out: its last line is torn/);
+      expect(finalOf({ code, stderr, ...ended })).toEqual(finalOf(first));
+      expect(eventsOf(home, run).filter(({ event }) => event === "run.ended")).toHaveLength(1);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "of a failed run tries again what failed, with --retry, and keeps what was done",
+    async () => {
+      const home = warmHome();
+      const table = folderOf({ "orders.csv": "order,region,amount,status\n1,north,2.5,open\n2,south\n" });
+      const failed = await symphony(["run", SALES, "--json", "--input", `folder=${table}`], { home });
+      expect(failed.code).toBe(1);
+      const { run } = finalOf(failed);
+      writeFileSync(join(table, "orders.csv"), "order,region,amount,status\n1,north,2.5,open\n2,south,1,open\n");
+      // what failed got its text from a node that had finished: that one is run again on demand
+      expect((await symphony(["resume", run, "--retry", "--json"], { home })).code).toBe(1);
+      const retried = await symphony(["resume", run, "--from", "read", "--json"], { home });
+      expect(finalOf(retried)).toMatchObject({ run, state: "completed" });
+      const begun = eventsOf(home, run).flatMap(({ event, node }) => (event === "node.started" ? [node] : []));
+      expect(begun.filter((node) => node === "read")).toHaveLength(2);
+      expect(begun.filter((node) => node === "rows")).toHaveLength(3);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "asks again where the question was open, and takes a yes in advance",
+    async () => {
+      const home = warmHome();
+      const failed = await symphony(["run", PUBLISH, "--json"], { home });
+      const resumed = await symphony(["resume", finalOf(failed).run, "--retry", "--approve", "review", "--json"], { home });
+      expect(finalOf(resumed)).toMatchObject({ state: "completed", outputs: { page: { mediaType: "text/markdown" } } });
+    },
+    TEST_MS,
+  );
+
+  const WRONG: [string, (home: string, run: string) => string[], number, string][] = [
+    ["no run", () => ["resume"], 2, "no run is named"],
+    ["an unknown run", () => ["resume", "0000"], 2, 'Cannot find the run "0000"'],
+    ["something that is no id", () => ["resume", "../../etc"], 2, "Cannot find the run"],
+    ["an unknown node", (_, run) => ["resume", run, "--from", "raed"], 2, 'there is no such node (did you mean "read"?)'],
+    ["an unknown durability", (_, run) => ["resume", run, "--durability", "sure"], 2, "expected process or power"],
+  ];
+  for (const [what, args, exit, expected] of WRONG)
+    test(
+      `of ${what} ends with ${exit}`,
+      async () => {
+        const home = warmHome();
+        await symphony(["run", SALES, "--quiet"], { home });
+        const { code, stderr } = await symphony(args(home, runsOf(home)[0] as string), { home });
+        expect(code).toBe(exit);
+        expect(stderr).toContain(expected);
+      },
+      TEST_MS,
+    );
+
+  test(
+    "is refused when a component, the granted folder or the journal isn't what it was",
+    async () => {
+      const home = warmHome();
+      const table = folderOf({ "orders.csv": "order,region,amount,status\n1,north\n" });
+      const { run } = finalOf(await symphony(["run", SALES, "--json", "--input", `folder=${table}`], { home }));
+      rmSync(table, { recursive: true });
+      expect((await symphony(["resume", run, "--retry"], { home })).stderr).toContain("isn't there any more");
+      const text = readFileSync(journalOf(home, run), "utf8");
+      writeFileSync(journalOf(home, run), text.slice(text.indexOf("\n") + 1));
+      const damaged = await symphony(["resume", run], { home });
+      expect([damaged.code, damaged.stderr.includes("journal/damaged")]).toEqual([1, true]);
+      expect((await symphony(["runs", "list"], { home })).stdout).toContain("unreadable");
+      expect((await symphony(["runs", "delete", run], { home })).code).toBe(0);
+      expect(runsOf(home)).toEqual([]);
+    },
+    TEST_MS,
+  );
+});
+
+test(
+  "with --durability power a run ends the same",
+  async () => {
+    const home = warmHome();
+    expect(finalOf(await symphony(["run", SALES, "--json", "--durability", "power"], { home })).state).toBe("completed");
+    expect((await symphony(["runs", "show", runsOf(home)[0] as string], { home })).stdout).toMatch(/^ {2}report: completed$/m);
+  },
+  TEST_MS,
+);
+
+test(
+  "a value that is large is kept as an artifact, and comes back in a resume",
+  async () => {
+    const home = warmHome();
+    const table = join(folderOf({ "t.csv": `a\n${"0123456789\n".repeat(3000)}` }), "t.csv");
+    const file = melody({
+      inputs: { text: { type: "text" } },
+      outputs: { count: { type: "number" }, rows: { type: "list<json>" } },
+      nodes: [{ id: "rows", kind: "operator", uses: "csv" }],
+      edges: [
+        { from: "inputs.text", to: "rows.text" },
+        { from: "rows.count", to: "outputs.count" },
+        { from: "rows.rows", to: "outputs.rows" },
+      ],
+    });
+    const first = await symphony(["run", file, "--json", "--input", `text=@${table}`], { home });
+    const { run } = finalOf(first);
+    expect(statSync(journalOf(home, run)).size).toBeLessThan(4000);
+    expect(finalOf(await symphony(["resume", run, "--json"], { home }))).toEqual(finalOf(first));
+  },
+  TEST_MS,
+);
