@@ -12,7 +12,7 @@ export function tooDeepAt(source: string, most: number): number {
       for (at++; at < source.length && source.charCodeAt(at) !== 0x22; at++) if (source.charCodeAt(at) === 0x5c) at++;
     } else if (code === 0x7b || code === 0x5b) {
       if (++depth > most) return at;
-    } else if (code === 0x7d || code === 0x5d) depth--;
+    } else if ((code === 0x7d || code === 0x5d) && depth > 0) depth--;
   }
   return -1;
 }

@@ -87,7 +87,7 @@ function depth(issues: readonly z.core.$ZodIssue[]): number {
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
-      return `${/^[aeiou]/.test(issue.expected) ? "an" : "a"} ${issue.expected === "record" ? "object" : issue.expected}`;
+      return withArticle(issue.expected === "record" ? "object" : issue.expected);
     case "invalid_value":
       return issue.values.length === 1 ? JSON.stringify(issue.values[0]) : `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
     case "too_small":
@@ -97,6 +97,10 @@ function expectation(issue: z.core.$ZodIssue): string {
     default:
       return issue.message.replace(/^Invalid input: expected /, "");
   }
+}
+
+function withArticle(noun: string): string {
+  return `${/^[aeiou]/.test(noun) ? "an" : "a"} ${noun}`;
 }
 
 /** The keys that an object schema knows at a path, as far as it can be followed; unions by what stands in the file. */

@@ -1,6 +1,6 @@
 // Evaluates a JMESPath expression over JSON. The language and its functions are the package's; here are the ports and
 // what its errors mean.
-import { compile, registerFunction, search, TreeInterpreter, TYPE_ANY, TYPE_ARRAY_NUMBER, TYPE_ARRAY_STRING } from "@jmespath-community/jmespath";
+import { compile, registerFunction, search, TreeInterpreter, TYPE_ANY, TYPE_ARRAY, TYPE_ARRAY_NUMBER, TYPE_ARRAY_STRING, TYPE_EXPREF } from "@jmespath-community/jmespath";
 import { items, json, operator } from "symphony";
 
 export const transform = operator((call) => {
@@ -35,6 +35,24 @@ interpreter.visit = function (node, value) {
 // The package sorts numbers as texts, and takes "" and "0x10" for numbers.
 registerFunction("sort", ([list]) => [...list].sort(typeof list[0] === "number" ? (x, y) => x - y : byCodePoint), [{ types: [TYPE_ARRAY_NUMBER, TYPE_ARRAY_STRING] }], { override: true });
 registerFunction("to_number", ([value]) => (typeof value === "number" ? value : typeof value === "string" && NUMBER.test(value) ? Number(value) : null), [{ types: [TYPE_ANY] }], { override: true });
+
+// It also begins a maximum of texts at -Infinity, and loses a record that is 0, "" or false.
+const extreme = (better) => ([list, expression]) => {
+  let best = null;
+  let bestKey;
+  for (const record of list) {
+    const key = TreeInterpreter.visit(expression, record);
+    if (typeof key !== "number" && typeof key !== "string") throw new Error(`Invalid type: expected a number or a text to compare by, received ${key === null ? "null" : typeof key}`);
+    if (bestKey !== undefined && typeof key !== typeof bestKey) throw new Error("Invalid type: numbers and texts can't be compared with each other");
+    if (bestKey === undefined || better(typeof key === "number" ? key - bestKey : byCodePoint(key, bestKey))) {
+      best = record;
+      bestKey = key;
+    }
+  }
+  return best;
+};
+registerFunction("max_by", extreme((order) => order > 0), [{ types: [TYPE_ARRAY] }, { types: [TYPE_EXPREF] }], { override: true });
+registerFunction("min_by", extreme((order) => order < 0), [{ types: [TYPE_ARRAY] }, { types: [TYPE_EXPREF] }], { override: true });
 
 /** A number as JSON writes it. */
 const NUMBER = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$/;

@@ -54,6 +54,9 @@ const cases: [string, unknown, unknown][] = [
   ["sort_by(@, &a)[].a", [{ a: 10 }, { a: 9 }, { a: 1 }], [1, 9, 10]],
   ["[toString, constructor, valueOf, hasOwnProperty]", { a: 1 }, [null, null, null, null]],
   ["a.constructor", { a: {} }, null],
+  ["[max_by(@, &s).s, min_by(@, &s).s]", [{ s: "b" }, { s: "a" }, { s: "é" }], ["é", "a"]],
+  ["[max_by(@, &@), min_by(@, &@)]", [0, -1, -5], [0, -5]],
+  ["max_by(@, &a)", [], null],
   ["[length(@), reverse(@)]", "a😀b", [3, "b😀a"]],
   ["[to_number(''), to_number('0x10'), to_number('-1.5e2'), to_number(' 1')]", null, [null, null, -150, null]],
 ];

@@ -136,7 +136,10 @@ function failureOf(outcome: Exclude<Outcome, { ended: "ok" }>, manifest: Manifes
   if (outcome.ended === "refused") return new SymphonyError("step/output", `${manifest.id} returned something that can't be sent: ${outcome.message}`);
   const { fuel, memoryMiB } = manifest.limits;
   if (outcome.why === "fuel")
-    return new SymphonyError("step/fuel", `${manifest.id} used up its fuel of ${fuel}; raise limits.fuel in its manifest if the work is really that long`);
+    return new SymphonyError(
+      "step/fuel",
+      `${manifest.id} used up its fuel: limits.fuel in its manifest is ${fuel}, of which its largest module may use all and the others together as much; raise it if the work is really that long`,
+    );
   if (outcome.why === "memory")
     return new SymphonyError("step/memory", `${manifest.id} reached its memory limit of ${memoryMiB} MiB (${outcome.message}); raise limits.memoryMiB in its manifest`);
   return new SymphonyError("step/trap", `${manifest.id} trapped: ${outcome.message}`);

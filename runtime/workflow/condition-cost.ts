@@ -1,136 +1,153 @@
 // What a condition may cost over data of some size: its shape is measured once, its data each time. Nothing can interrupt
-// a condition that runs, so this bound is what ends the expensive ones before they begin. Pure.
+// a condition that runs, so this bound is what ends the expensive ones before they begin. Only forms whose cost can be told
+// are admitted. Pure.
 import type { Value } from "../value.ts";
 
-/** The size of the data that a condition looks at. */
+/** The size of the data that a condition looks at. A step is about a comparison of short texts. */
 export interface Size {
   /** Elements of the longest list or fields of the largest object. */
   longest: number;
-  /** Characters and elements in all. */
+  /** Elements and fields in all. */
+  elements: number;
+  /** Steps to look through all of it, and through the largest element of any list, which is what a macro's variable stands for. */
   total: number;
-  /** The same for the largest element of any list, which is what a macro's variable can stand for. */
   largest: number;
+  /** Characters in all. */
+  characters: number;
 }
+
+/** How often a part runs: once, for each element, for each element of each element, or for each pair of elements. */
+type Loop = "once" | "elements" | "inner" | "pairs";
+
+/** What one step looks through: nothing, one element, all there is, or all there is for each character of it. */
+type Scan = "nothing" | "element" | "all" | "square";
 
 export interface Shape {
   names: ReadonlySet<string>;
-  /** By the loops around it (macros, and `in` over data): how many nodes there are, and what one may look through. */
-  levels: { nodes: number; scans: "nothing" | "element" | "all" }[];
-  /** `+` makes lists and texts longer. */
+  levels: Map<Loop, { nodes: number; scans: Scan }>;
+  /** `+` makes texts and lists longer. */
   sums: number;
-  longestLiteral: number;
 }
 
 const MACROS = new Set(["all", "exists", "exists_one", "filter"]);
 const COMPARISONS = new Set(["==", "!=", "<", "<=", ">", ">="]);
-/** Functions that look through a text. */
-const SCANNING = new Set([
-  "size",
-  "startsWith",
-  "endsWith",
-  "contains",
-  "lowerAscii",
-  "upperAscii",
-  "trim",
-  "indexOf",
-  "lastIndexOf",
-  "substring",
-  "string",
-  "int",
-  "uint",
-  "double",
-]);
+/** Functions that look through a text once. */
+const SCANNING = new Set(["size", "startsWith", "endsWith", "lowerAscii", "upperAscii", "trim", "string", "int", "uint", "double"]);
+/** Functions that look for one text in another. */
+const SEARCHING = new Set(["contains", "indexOf", "lastIndexOf"]);
 /** Functions that take one step. */
-const PLAIN = new Set([
-  "dyn",
-  "type",
-  "bool",
-  "has",
-  "at",
-  "timestamp",
-  "duration",
-  "getDate",
-  "getDayOfMonth",
-  "getDayOfWeek",
-  "getDayOfYear",
-  "getFullYear",
-  "getHours",
-  "getMilliseconds",
-  "getMinutes",
-  "getMonth",
-  "getSeconds",
-]);
+const PLAIN = new Set(["dyn", "type", "bool", "has"]);
 const WHY: Readonly<Record<string, string>> = {
   matches: "its regular expressions can take exponential time; use startsWith, endsWith, contains or ==",
   map: "it lets data grow; use exists, all or filter",
   split: "it lets data grow; use contains, startsWith or endsWith",
 };
-const LOOPS_MAX = 2;
+const SCANS: readonly Scan[] = ["nothing", "element", "all", "square"];
+const CHARACTERS_A_STEP = 256;
+/** Steps of a search per character of text and character of what is looked for. */
+const SEARCH_CHARACTERS_A_STEP = 4096;
+const LITERAL_NEEDLE_MAX = 100;
 
 interface Ast {
   op: string;
   args: unknown;
 }
 
+/** Variables of macros; they stand for elements of data. */
+type Bound = ReadonlySet<string>;
+
 /** The shape of a parsed condition, or why it is refused. */
 export function measureCondition(ast: unknown): Shape | { fault: string } {
   const names = new Set<string>();
-  const shape: Shape = { names, levels: [], sums: 0, longestLiteral: 1 };
+  const shape: Shape = { names, levels: new Map([["once", { nodes: 0, scans: "nothing" }]]), sums: 0 };
   let fault: string | undefined;
-  const levelAt = (depth: number): Shape["levels"][number] => {
-    while (shape.levels.length <= depth) shape.levels.push({ nodes: 0, scans: "nothing" });
-    return shape.levels[depth] as Shape["levels"][number];
+  const refuse = (why: string): void => {
+    fault ??= why;
   };
-  const scan = (part: unknown, depth: number, bound: ReadonlySet<string>): void => {
-    const level = levelAt(depth);
-    if (level.scans !== "all") level.scans = onlyBound(part, bound) ? "element" : "all";
+  const levelAt = (loop: Loop): { nodes: number; scans: Scan } => {
+    let level = shape.levels.get(loop);
+    if (!level) {
+      level = { nodes: 0, scans: "nothing" };
+      shape.levels.set(loop, level);
+    }
+    return level;
   };
-  const open: { part: unknown; depth: number; bound: ReadonlySet<string> }[] = [{ part: ast, depth: 0, bound: new Set() }];
+  const scan = (loop: Loop, kind: Scan): void => {
+    const level = levelAt(loop);
+    if (SCANS.indexOf(kind) > SCANS.indexOf(level.scans)) level.scans = kind;
+  };
+  const within = (part: unknown, bound: Bound): Scan => (isBound(part, bound) ? "element" : "all");
+  /** The loop of what runs for each element of `list`. */
+  const inLoop = (loop: Loop, list: unknown, bound: Bound, what: string): Loop => {
+    const root = dataRoot(list);
+    if (root === undefined) refuse(`${what} goes through something that is no part of the data; name a port or a field`);
+    if (loop === "once") return "elements";
+    if (loop === "elements") return root !== undefined && bound.has(root) ? "inner" : "pairs";
+    refuse(`loops (macros, and "in" over data) nest over two deep`);
+    return loop;
+  };
+
+  const open: { part: unknown; loop: Loop; bound: Bound }[] = [{ part: ast, loop: "once", bound: new Set() }];
   for (let next = open.pop(); next; next = open.pop()) {
-    const { part, depth, bound } = next;
+    const { part, loop, bound } = next;
     if (Array.isArray(part)) {
-      for (const inner of part) open.push({ part: inner, depth, bound });
+      for (const inner of part) open.push({ part: inner, loop, bound });
       continue;
     }
     if (!isAst(part)) continue;
     const { op, args } = part;
-    levelAt(depth).nodes++;
+    levelAt(loop).nodes++;
     if (op === "value") continue;
     if (op === "id") names.add(String(args));
-    else if (op === "+") shape.sums++;
-    else if (op === "in" && !(isAst((args as unknown[])[1]) && ((args as Ast[])[1] as Ast).op === "list")) {
-      levelAt(depth + 1).nodes++;
-      scan((args as unknown[])[0], depth + 1, bound);
+    else if (op === "+") {
+      const [left, right] = args as [unknown, unknown];
+      if (loop !== "once" && !isLiteral(left) && !isLiteral(right)) refuse('"+" in a loop needs a literal on one side, for it could let data grow');
+      shape.sums++;
+    } else if (op === "in") {
+      const [item, list] = args as [unknown, unknown];
+      if (isAst(list) && list.op === "list") {
+        for (const member of list.args as unknown[]) if (!isLiteral(member)) scan(loop, "all");
+      } else {
+        const inner = inLoop(loop, list, bound, '"in"');
+        levelAt(inner).nodes++;
+        scan(inner, isLiteral(item) ? "nothing" : within(item, bound));
+      }
     } else if (COMPARISONS.has(op)) {
       const [left, right] = args as [unknown, unknown];
       // comparing with a literal ends where the literal does, and with an element where that does
-      if (!isLiteral(left) && !isLiteral(right)) scan(onlyBound(left, bound) ? left : right, depth, bound);
-    } else if (op === "list" || op === "map") shape.longestLiteral = Math.max(shape.longestLiteral, (args as unknown[]).length);
-    else if (op === "call" || op === "rcall") {
+      if (!isLiteral(left) && !isLiteral(right)) scan(loop, isBound(left, bound) || isBound(right, bound) ? "element" : "all");
+    } else if (op === "call" || op === "rcall") {
       const [name, receiver, inner] = (op === "rcall" ? args : [(args as unknown[])[0], undefined, (args as unknown[])[1]]) as [string, unknown, unknown[]];
       if (op === "rcall" && MACROS.has(name)) {
         const [variable, ...rest] = inner;
-        open.push({ part: receiver, depth, bound }, { part: rest, depth: depth + 1, bound: isAst(variable) ? new Set([...bound, String(variable.args)]) : bound });
+        const deeper = inLoop(loop, receiver, bound, `${name}()`);
+        levelAt(deeper);
+        open.push({ part: receiver, loop, bound }, { part: rest, loop: deeper, bound: isAst(variable) ? new Set([...bound, String(variable.args)]) : bound });
         continue;
       }
-      if (SCANNING.has(name)) scan([receiver, inner], depth, bound);
-      else if (!PLAIN.has(name)) fault ??= `${name}() is refused${WHY[name] ? `: ${WHY[name]}` : `; known are ${[...MACROS, ...SCANNING, ...PLAIN].sort().join(", ")}`}`;
+      if (SCANNING.has(name)) scan(loop, within([receiver, inner], bound));
+      else if (SEARCHING.has(name)) {
+        const [needle] = inner;
+        const short = isLiteral(needle) && String((needle as Ast).args).length <= LITERAL_NEEDLE_MAX;
+        scan(loop, short ? within(receiver, bound) : "square");
+      } else if (!PLAIN.has(name)) {
+        const known = [...MACROS, ...SCANNING, ...SEARCHING, ...PLAIN].sort().join(", ");
+        refuse(`${name}() is refused${WHY[name] ? `: ${WHY[name]}` : `; known are ${known}`}`);
+      }
     }
-    open.push({ part: args, depth, bound });
+    open.push({ part: args, loop, bound });
   }
-  const loops = shape.levels.length - 1;
-  if (loops > LOOPS_MAX) fault ??= `loops (macros, and "in" over data) nest ${loops} deep, at most ${LOOPS_MAX} are allowed`;
   return fault ? { fault } : shape;
 }
 
-/** Steps at most; one is about what a comparison of short texts takes. */
-export function costOf({ levels, sums, longestLiteral }: Shape, { longest, total, largest }: Size): number {
-  const length = Math.max(longest, longestLiteral) * (sums + 1);
-  const through = { nothing: 0, element: largest, all: total };
-  return levels.reduce((cost, { nodes, scans }, depth) => cost + nodes * length ** depth * (1 + (through[scans] * (sums + 1)) / CHARACTERS_A_STEP), 0);
+/** Steps at most. */
+export function costOf({ levels, sums }: Shape, { longest, elements, total, largest, characters }: Size): number {
+  const times: Record<Loop, number> = { once: 1, elements: longest, inner: elements, pairs: longest * longest };
+  const through: Record<Scan, number> = { nothing: 0, element: largest, all: total, square: total + (characters * characters) / SEARCH_CHARACTERS_A_STEP };
+  let cost = 0;
+  for (const [loop, { nodes, scans }] of levels) cost += nodes * times[loop] * (1 + through[scans] * (sums + 1));
+  return cost;
 }
-
-const CHARACTERS_A_STEP = 256;
 
 function isAst(part: unknown): part is Ast {
   return typeof part === "object" && part !== null && "op" in part;
@@ -140,8 +157,21 @@ function isLiteral(part: unknown): boolean {
   return isAst(part) && part.op === "value";
 }
 
+/** The name at the root of a path into the data (fields, elements, what a filter leaves of it), if it is one. */
+function dataRoot(part: unknown): string | undefined {
+  let here = part;
+  while (isAst(here)) {
+    if (here.op === "id") return String(here.args);
+    const [first, second] = here.args as [unknown, unknown];
+    if (here.op === "." || here.op === "[]") here = first;
+    else if (here.op === "rcall" && first === "filter") here = second;
+    else return undefined;
+  }
+  return undefined;
+}
+
 /** Whether all that a part names are variables of macros around it, so that it stands for an element. */
-function onlyBound(part: unknown, bound: ReadonlySet<string>): boolean {
+function isBound(part: unknown, bound: Bound): boolean {
   const open = [part];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (Array.isArray(next)) open.push(...next);
@@ -154,7 +184,16 @@ function onlyBound(part: unknown, bound: ReadonlySet<string>): boolean {
 }
 
 export function emptySize(): Size {
-  return { longest: 1, total: 0, largest: 0 };
+  return { longest: 1, elements: 1, total: 0, largest: 0, characters: 0 };
+}
+
+/** Adds one size to another. */
+export function addSize(to: Size, more: Size): void {
+  to.longest = Math.max(to.longest, more.longest);
+  to.largest = Math.max(to.largest, more.largest);
+  to.elements += more.elements;
+  to.total += more.total;
+  to.characters += more.characters;
 }
 
 /** A value as CEL sees it; its size is added to `size`. */
@@ -163,7 +202,7 @@ export function toCel(value: Value, size: Size): unknown {
     case "null":
       return null;
     case "text":
-      size.total += value.val.length;
+      size.total += weighText(value.val, size);
       return value.val;
     case "json": {
       const parsed: unknown = JSON.parse(value.val);
@@ -180,6 +219,7 @@ export function toCel(value: Value, size: Size): unknown {
         const before = size.total;
         const seen = toCel(item, size);
         size.total++;
+        size.elements++;
         size.largest = Math.max(size.largest, size.total - before);
         return seen;
       });
@@ -191,9 +231,14 @@ export function toCel(value: Value, size: Size): unknown {
 
 const DEPTH_MAX = 500;
 
-/** Characters and elements of a piece of JSON. */
+function weighText(text: string, size: Size): number {
+  size.characters += text.length;
+  return 1 + text.length / CHARACTERS_A_STEP;
+}
+
+/** Steps to look through a piece of JSON. */
 function weigh(json: unknown, size: Size, depth: number): number {
-  if (typeof json === "string") return json.length;
+  if (typeof json === "string") return weighText(json, size);
   if (typeof json !== "object" || json === null) return 1;
   if (depth > DEPTH_MAX) throw new RangeError(`its data nests deeper than ${DEPTH_MAX}`);
   let total = 1;
@@ -207,10 +252,12 @@ function weigh(json: unknown, size: Size, depth: number): number {
     }
   else
     for (const [key, inner] of Object.entries(json)) {
-      size.largest = Math.max(size.largest, key.length);
-      total += key.length + weigh(inner, size, depth + 1);
+      const weight = weighText(key, size);
+      size.largest = Math.max(size.largest, weight);
+      total += weight + weigh(inner, size, depth + 1);
       count++;
     }
   size.longest = Math.max(size.longest, count);
+  size.elements += count;
   return total;
 }

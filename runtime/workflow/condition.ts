@@ -3,7 +3,7 @@
 import { Environment } from "@marcbachmann/cel-js";
 import { SymphonyError } from "../error.ts";
 import type { Value } from "../value.ts";
-import { costOf, emptySize, measureCondition, type Size, toCel } from "./condition-cost.ts";
+import { addSize, costOf, emptySize, measureCondition, type Size, toCel } from "./condition-cost.ts";
 
 export const CONDITION_LIMITS = { characters: 2000, nodes: 200, depth: 32, cost: 5_000_000 } as const;
 
@@ -64,9 +64,7 @@ export function compileCondition(source: string, variables: readonly string[]): 
           const value = values[name];
           if (value instanceof Gathered) {
             context[name] = value.fields;
-            size.longest = Math.max(size.longest, value.size.longest);
-            size.largest = Math.max(size.largest, value.size.largest);
-            size.total += value.size.total;
+            addSize(size, value.size);
           } else
             try {
               context[name] = value === undefined ? null : toCel(value, size);

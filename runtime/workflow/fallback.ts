@@ -1,6 +1,7 @@
 // Nodes that run in another's place: that they exist, fit, and don't go round. Pure.
 import { spellPortType, typesFit } from "../value.ts";
 import type { Graph } from "./graph.ts";
+import type { LevelRead } from "./melody.ts";
 import type { Context, PlanNode } from "./plan.ts";
 
 /** Sets `fallback` and `isFallback` of the nodes. */
@@ -10,7 +11,7 @@ export function planFallbacks(
   graph: Graph,
   touched: Uint8Array,
   fault: (index: number, message: string) => void,
-  suspects: ReadonlySet<string>,
+  read: LevelRead | undefined,
   { near }: Context,
 ): void {
   for (const [index, node] of nodes.entries()) {
@@ -18,7 +19,7 @@ export function planFallbacks(
     const id = node.onFailure.fallback;
     const other = indexOf.get(id);
     if (other === undefined) {
-      if (!suspects.has(id)) fault(index, `there is no node ${JSON.stringify(id)}${near(id, indexOf.keys())}`);
+      if (!read?.suspects.has(id) && !read?.lacksIds) fault(index, `there is no node ${JSON.stringify(id)}${near(id, indexOf.keys())}`);
       continue;
     }
     const stand = nodes[other] as PlanNode;

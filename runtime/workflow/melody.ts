@@ -150,9 +150,16 @@ export interface LevelRead {
   /** For each node and edge that was kept, its place in the file. */
   nodePlaces: number[];
   edgePlaces: number[];
+  /** Edges or fallbacks are missing, so that what isn't fed can't be told. */
   lacksEdges: boolean;
+  /** The inputs or outputs could not be read at all. */
+  lacksPorts: boolean;
   /** Ids of nodes that were left out, so that what refers to them is not reported as well. */
   suspects: ReadonlySet<string>;
+  /** A node was left out whose id can't be read: any name may be its. */
+  lacksIds: boolean;
+  /** Ids that something which was left out names as its fallback. */
+  fallbacks: ReadonlySet<string>;
 }
 
 /** A file as far as it could be read: `melody` is there unless it is no melody at all. */
@@ -231,7 +238,9 @@ function salvage(raw: unknown, issues: readonly z.core.$ZodIssue[]): Omit<ReadMe
 }
 
 /** What a node or edge is nothing without. */
-const NEEDED = new Set(["id", "kind", "uses", "control", "mode", "cases", "delayMs", "body", "from", "to", "when"]);
+const NEEDED = new Set(["id", "kind", "uses", "control", "mode", "cases", "delayMs", "body", "over", "from", "to", "when"]);
+
+const RULES: ReadonlySet<unknown> = new Set(["stop", "continue", "skip"]);
 
 type Json = Record<string, unknown>;
 interface Issue {
@@ -244,9 +253,13 @@ interface Issue {
 function salvageLevel(raw: Json, issues: readonly Issue[], base: string, levels: Map<string, LevelRead>): Json | undefined {
   const bad = { nodes: new Set<number>(), edges: new Set<number>(), inputs: new Set<string>(), outputs: new Set<string>(), keys: new Set<string>() };
   const bodies = new Map<number, Issue[]>();
+  /** Keys of a node's settings and inputs that are faulty. */
+  const inside = { settings: new Map<number, string[]>(), inputs: new Map<number, string[]>() };
   /** Keys that a node or edge is better without. */
   const spared = { nodes: new Map<number, string[]>(), edges: new Map<number, string[]>() };
-  const spare = (part: "nodes" | "edges", index: number, keys: readonly string[]): void => void spared[part].set(index, [...(spared[part].get(index) ?? []), ...keys]);
+  const spare = (part: "nodes" | "edges", index: number, keys: readonly string[]): void => {
+    for (const key of keys) gather(spared[part], index, key);
+  };
   const without = (part: "nodes" | "edges", index: number, from: unknown): Json => {
     const keys = spared[part].get(index);
     return keys ? Object.fromEntries(Object.entries(from as Json).filter(([key]) => !keys.includes(key))) : (from as Json);
@@ -256,8 +269,10 @@ function salvageLevel(raw: Json, issues: readonly Issue[], base: string, levels:
     if (part === undefined) for (const key of keys) bad.keys.add(key);
     else if ((part === "nodes" || part === "edges") && typeof index === "number") {
       // what is faulty inside a body, and not the body itself, is left out there
-      if (part === "nodes" && inner === "body" && (rest.length > 0 || keys.length > 0)) bodies.set(index, [...(bodies.get(index) ?? []), { path: rest, keys }]);
+      if (part === "nodes" && inner === "body" && (rest.length > 0 || keys.length > 0)) gather(bodies, index, { path: rest, keys });
       else if (inner === undefined && keys.length > 0) spare(part, index, keys);
+      else if (part === "nodes" && (inner === "settings" || inner === "inputs") && (rest.length > 0 || keys.length > 0))
+        for (const key of keys.length > 0 ? keys : [String(rest[0])]) gather(inside[inner], index, key);
       else if (typeof inner === "string" && !NEEDED.has(inner)) spare(part, index, [inner]);
       else bad[part].add(index);
     } else if ((part === "inputs" || part === "outputs") && typeof index === "string") bad[part].add(index);
@@ -272,11 +287,18 @@ function salvageLevel(raw: Json, issues: readonly Issue[], base: string, levels:
   const out: Json = Object.fromEntries(Object.entries(raw).filter(([key]) => !bad.keys.has(key)));
   const cleanedNodes: Json[] = [];
   for (const index of nodePlaces) {
-    const node = without("nodes", index, nodes[index]);
-    const inside = bodies.get(index);
-    const body = inside && salvageLevel(node["body"] as Json, inside, `${base}nodes[${index}].body.`, levels);
-    if (inside && !body) return undefined;
-    cleanedNodes.push(body ? { ...node, body } : node);
+    const node = { ...without("nodes", index, nodes[index]) };
+    for (const part of ["settings", "inputs"] as const) {
+      const keys = inside[part].get(index);
+      if (keys && node[part]) node[part] = Object.fromEntries(Object.entries(node[part]).filter(([key]) => !keys.includes(key)));
+    }
+    const issuesInBody = bodies.get(index);
+    if (issuesInBody) {
+      const body = salvageLevel(node["body"] as Json, issuesInBody, `${base}nodes[${index}].body.`, levels);
+      if (!body) return undefined;
+      node["body"] = body;
+    }
+    cleanedNodes.push(node);
   }
   out["nodes"] = cleanedNodes;
   if (edges) out["edges"] = edgePlaces.map((index) => without("edges", index, edges[index]));
@@ -285,12 +307,36 @@ function salvageLevel(raw: Json, issues: readonly Issue[], base: string, levels:
     if (out[part] && bad[part].size)
       out[part] = { ...(out[part] as object), ...Object.fromEntries([...bad[part]].filter((name) => IDENTIFIER.test(name)).map((name) => [name, { type: "any" }])) };
   const suspects = new Set<string>();
+  const fallbacks = new Set<string>();
+  let lacksIds = false;
+  const badIds = new Set(issues.flatMap(({ path: [part, index, key] }) => (part === "nodes" && key === "id" ? [index as number] : [])));
   for (const index of bad.nodes) {
     const id = nodes[index]?.["id"];
-    if (typeof id === "string") suspects.add(id);
+    if (typeof id === "string" && !badIds.has(index)) suspects.add(id);
+    else lacksIds = true;
   }
-  levels.set(base, { nodePlaces, edgePlaces, lacksEdges: bad.edges.size > 0, suspects });
+  let lacksFallbacks = false;
+  for (const index of [...bad.nodes, ...[...spared.nodes].flatMap(([index, keys]) => (keys.includes("onFailure") ? [index] : []))]) {
+    const onFailure = nodes[index]?.["onFailure"] as { fallback?: unknown } | null | undefined;
+    if (typeof onFailure?.fallback === "string" && !badIds.has(index)) fallbacks.add(onFailure.fallback);
+    else if (!nodes[index] || (onFailure !== undefined && !RULES.has(onFailure as never))) lacksFallbacks = true;
+  }
+  levels.set(base, {
+    nodePlaces,
+    edgePlaces,
+    lacksEdges: bad.edges.size > 0 || lacksFallbacks,
+    lacksPorts: bad.keys.has("inputs") || bad.keys.has("outputs"),
+    suspects,
+    lacksIds,
+    fallbacks,
+  });
   return out;
+}
+
+function gather<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 }
 
 /** Keys that stand twice in one object: only the last would count. Looked for where a count shows that there are any. */
@@ -343,18 +389,23 @@ function jsonFault(source: string): string {
   if (source.trim() === "") return "it is not JSON: it is empty";
   let fault = "it is not JSON";
   let found = false;
-  visit(
-    source,
-    {
-      onError(error, _offset, _length, line, column) {
-        if (found) return;
-        found = true;
-        const shown = (source.split("\n", line + 1)[line] ?? "").trim().slice(0, 80);
-        fault = `it is not JSON: line ${line + 1}, column ${column + 1}: ${JSON_FAULTS[error] ?? printParseErrorCode(error)}${shown ? `, in: ${shown}` : ""}`;
+  try {
+    visit(
+      source,
+      {
+        onError(error, _offset, _length, line, column) {
+          if (found) return;
+          found = true;
+          const shown = (source.split("\n", line + 1)[line] ?? "").trim().slice(0, 80);
+          fault = `it is not JSON: line ${line + 1}, column ${column + 1}: ${JSON_FAULTS[error] ?? printParseErrorCode(error)}${shown ? `, in: ${shown}` : ""}`;
+        },
       },
-    },
-    { disallowComments: true, allowTrailingComma: false },
-  );
+      { disallowComments: true, allowTrailingComma: false },
+    );
+  } catch (cause) {
+    // it reads on after a fault, and may find brackets there that nest too deep for it; the first fault is known by then
+    if (!(cause instanceof RangeError)) throw cause;
+  }
   return fault;
 }
 

@@ -14,7 +14,6 @@ import { wire } from "./plan-wires.ts";
 export function planBody(melody: MelodyBody, base: string, context: Context, inherited: "stop" | "continue" | undefined): Plan {
   const { faults } = context;
   const read = context.levels.get(base);
-  const suspects = read?.suspects ?? NO_SUSPECTS;
   const fault = (path: string, message: string): void => void faults.push({ path: base + path, message });
   const nodePath = (index: number): string => `nodes[${read?.nodePlaces[index] ?? index}]`;
   const edgePath = (index: number): string => `edges[${read?.edgePlaces[index] ?? index}]`;
@@ -34,7 +33,7 @@ export function planBody(melody: MelodyBody, base: string, context: Context, inh
   }
 
   const edges = melody.edges ?? [];
-  const level: Level = { nodes, suspects, indexOf, inputs, outputs, edges, nodePath, edgePath, fault, context };
+  const level: Level = { nodes, read, indexOf, inputs, outputs, edges, nodePath, edgePath, fault, context };
   const ends = readEnds(level);
   const graph = createGraph(nodes.length, ends.from, ends.to);
   const order = topologicalOrder(graph);
@@ -50,34 +49,39 @@ export function planBody(melody: MelodyBody, base: string, context: Context, inh
     if (!wires.fedOutputs.has(at) && !edges.some(({ to }) => to === `outputs.${name}`) && !read?.lacksEdges)
       fault(`outputs.${name}`, `nothing feeds this output; add an edge to "outputs.${name}"`);
 
-  planFallbacks(nodes, indexOf, graph, ends.touched, (index, message) => fault(`${nodePath(index)}.onFailure.fallback`, message), suspects, context);
+  planFallbacks(nodes, indexOf, graph, ends.touched, (index, message) => fault(`${nodePath(index)}.onFailure.fallback`, message), read, context);
+  for (const id of read?.fallbacks ?? []) {
+    const node = nodes[indexOf.get(id) ?? -1];
+    if (node) node.isFallback = true;
+  }
   for (let index = 0; index < nodes.length; index++) checkNode(index, melody.nodes[index] as MelodyNode, level, ends.touched[index] === 1);
   const { fromSlot, toSlot, conditions, entry, exit } = wires;
   return { id: melody.id ?? "", name: melody.name ?? melody.id ?? "", inputs, outputs, nodes, graph, fromSlot, toSlot, conditions, entry, exit, order, timeoutMs: undefined };
 }
 
-const NO_SUSPECTS: ReadonlySet<string> = new Set();
 /** Cycles that are told. */
 const CYCLES_MAX = 20;
 
 /** What a node still lacks once all edges are known, and its conditions. */
-function checkNode(index: number, file: MelodyNode, { nodes, nodePath, fault }: Level, touched: boolean): void {
+function checkNode(index: number, file: MelodyNode, { nodes, read, nodePath, fault }: Level, touched: boolean): void {
   const node = nodes[index] as PlanNode;
   const { id, work, inputs, constants, presets, isFallback } = node;
-  if (!touched && !isFallback && nodes.length > 1) fault(nodePath(index), `${id} is an orphan: no edge touches it; connect it or take it out`);
+  // where edges are missing because they are faulty, nobody knows what they would have fed
+  const sure = !read?.lacksEdges;
+  if (!touched && !isFallback && nodes.length > 1 && sure) fault(nodePath(index), `${id} is an orphan: no edge touches it; connect it or take it out`);
   for (let slot = 0; slot < inputs.length && !isFallback; slot++) {
     const { fed, name, required, type } = inputs[slot] as InputPort;
     if (fed) {
       if (constants[slot] !== undefined && file.inputs?.[name] !== undefined)
         fault(`${nodePath(index)}.inputs.${name}`, `the port ${id}.${name} has a value here and an edge; leave out one`);
-    } else if (required && constants[slot] === undefined && presets[slot] === undefined)
+    } else if (sure && required && constants[slot] === undefined && presets[slot] === undefined)
       fault(
         nodePath(index),
         `nothing feeds the input ${id}.${name} (${spellPortType(type)}), which is required; add an edge to "${id}.${name}"${type.item === "folder" ? " from an input of that type" : ' or a value under "inputs"'}`,
       );
   }
-  if (work.does === "branch") compileCases(file, node, work.cases, (at, message) => fault(`${nodePath(index)}.${at}`, message));
-  if (work.does === "merge" && inputs.length === 0) fault(nodePath(index), `${id} merges nothing; add edges to "${id}.NAME"`);
+  if (work.does === "branch" && sure) compileCases(file, node, work.cases, (at, message) => fault(`${nodePath(index)}.${at}`, message));
+  if (work.does === "merge" && inputs.length === 0 && sure) fault(nodePath(index), `${id} merges nothing; add edges to "${id}.NAME"`);
 }
 
 function melodyPorts(melody: MelodyBody, kind: "inputs" | "outputs", inner: boolean, fault: (path: string, message: string) => void): MelodyPort[] {

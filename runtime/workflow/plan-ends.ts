@@ -1,6 +1,6 @@
 // The ends of a level's edges: which nodes, inputs and outputs they name, told apart in the order of the file. Leaves out
 // ports and types, which need the topological order.
-import type { MelodyEdge } from "./melody.ts";
+import type { LevelRead, MelodyEdge } from "./melody.ts";
 import type { Context, MelodyPort, PlanNode } from "./plan.ts";
 import { markFed, openPort, others, slotOf } from "./plan-port.ts";
 
@@ -16,8 +16,8 @@ export interface Level {
   edgePath: (edge: number) => string;
   /** `path` is within the level. */
   fault: (path: string, message: string) => void;
-  /** Ids of nodes that are left out because they are faulty. */
-  suspects: ReadonlySet<string>;
+  /** What was left out of the level because it is faulty. */
+  read: LevelRead | undefined;
   context: Context;
 }
 
@@ -85,7 +85,8 @@ function readEdge(e: number, level: Level, inputAt: ReadonlyMap<string, number>,
   const fromPort = orders ? "" : edge.from.slice(fromDot + 1);
   const toPort = orders ? "" : edge.to.slice(toDot + 1);
   const input = source === OWN ? inputAt.get(fromPort) : OWN;
-  if (source === OWN && input === undefined) fault(`${edgePath(e)}.from`, `the melody has no input ${JSON.stringify(fromPort)}${context.near(fromPort, inputAt.keys())}`);
+  if (source === OWN && input === undefined && !level.read?.lacksPorts)
+    fault(`${edgePath(e)}.from`, `the melody has no input ${JSON.stringify(fromPort)}${context.near(fromPort, inputAt.keys())}`);
   if (source === UNKNOWN || target === UNKNOWN || input === undefined) {
     // what can't be told apart is still fed, so that no second fault follows from the first; the end that is known is looked at
     if (target >= 0) {
@@ -103,6 +104,7 @@ function readEdge(e: number, level: Level, inputAt: ReadonlyMap<string, number>,
   }
   if (target === OWN) {
     const output = outputAt.get(toPort);
+    if (output === undefined && level.read?.lacksPorts) return;
     if (output === undefined) fault(`${edgePath(e)}.to`, `the melody has no output ${JSON.stringify(toPort)}${context.near(toPort, outputAt.keys())}`);
     else ends.exits.push({ edge: e, node: source, port: fromPort, input, output });
     return;
@@ -127,10 +129,10 @@ function endNode(id: string, own: "inputs" | "outputs", { indexOf }: Level): num
   return id === own ? OWN : (indexOf.get(id) ?? UNKNOWN);
 }
 
-function noNode(path: string, end: string, own: "inputs" | "outputs", { indexOf, suspects, fault, context }: Level): void {
+function noNode(path: string, end: string, own: "inputs" | "outputs", { indexOf, read, fault, context }: Level): void {
   const id = end.split(".", 1)[0] as string;
   // a node that is faulty itself has been reported already
-  if (!suspects.has(id)) fault(path, `there is no node ${JSON.stringify(id)}${context.near(id, [...indexOf.keys(), own])}`);
+  if (!read?.suspects.has(id) && !read?.lacksIds) fault(path, `there is no node ${JSON.stringify(id)}${context.near(id, [...indexOf.keys(), own])}`);
 }
 
 function checkKind(e: number, { kind, when }: MelodyEdge, orders: boolean, { edgePath, fault }: Level): void {

@@ -147,7 +147,7 @@ function planControl(file: ControlFile, node: PlanNode, path: () => string, cont
       const over = isMap ? (file.over ?? "item") : "";
       if (isMap) {
         const item = body.inputs.find(({ name }) => name === over);
-        if (!item)
+        if (!item && !context.levels.get(`${path()}.body.`)?.lacksPorts)
           fault(
             "body.inputs",
             `there is no input ${JSON.stringify(over)} to get one item${context.near(
@@ -155,7 +155,7 @@ function planControl(file: ControlFile, node: PlanNode, path: () => string, cont
               body.inputs.map(({ name }) => name),
             )}; declare it, or name another under "over"`,
           );
-        else if (item.type.list) fault(`body.inputs.${over}.type`, `${spellPortType(item.type)} stands here; an item is a single value`);
+        else if (item?.type.list) fault(`body.inputs.${over}.type`, `${spellPortType(item.type)} stands here; an item is a single value`);
         input("items", { item: item?.type.item ?? "any", list: true }, true);
       }
       for (const port of body.inputs) {

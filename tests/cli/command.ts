@@ -213,14 +213,16 @@ export function damage(file: string): void {
 
 export const SECRET = "the-word-that-stands-outside";
 export const CORPUS_FILES = 60;
-export const corpora = new Map<number, { folder: string; paths: string[]; skipped: number }>();
+export const corpora = new Map<string, { folder: string; paths: string[]; skipped: number }>();
 
 export function corpus(seed = 1): { folder: string; paths: string[]; skipped: number } {
-  let known = corpora.get(seed);
+  // each file of tests has a place of its own
+  const key = `${place.space} ${seed}`;
+  let known = corpora.get(key);
   if (!known) {
     const outside = join(folderOf({ "secret.md": `${SECRET}. `.repeat(50) }), "secret.md");
     known = createCorpus(join(folder(), "corpus"), { seed, files: CORPUS_FILES, outside });
-    corpora.set(seed, known);
+    corpora.set(key, known);
   }
   return known;
 }

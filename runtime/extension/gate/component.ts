@@ -558,7 +558,11 @@ function exportOf(body: Cursor, scope: Scope, walk: Walk): void {
   const name = externName(body, "an export");
   const { sort, index } = sortIndex(body);
   // what a type says beside it is checked by the engine's tools; what stands behind it counts here
-  if (body.u8() === 0x01) description(body, new Scope(scope.shapes, scope, scope.depth), name);
+  if (body.u8() === 0x01) {
+    const beside = new Scope(scope.shapes, scope, scope.depth);
+    beside.types.push(...scope.types);
+    description(body, beside, name);
+  }
   const item = exportedItem(scope, sort, index);
   if (sort === 0x01) scope.functions.push(item.type);
   else if (sort === 0x03) scope.types.push(item.type);

@@ -2,7 +2,20 @@
 // a guest's host call can wait on the pipe. Has no rights of its own; what it says of itself is not believed.
 import { type Entry, type Value } from "../../value.ts";
 import { FUEL_EXPORT } from "../gate/module.ts";
-import { FRAME, FrameCutter, FrameReader, FrameWriter, HOST_FUNCTIONS, type HostFunction, ONE_WAY, ONE_WAY_MAX, type Outcome, type Scalar, type StepError } from "./wire.ts";
+import {
+  CHATTER,
+  FRAME,
+  FrameCutter,
+  FrameReader,
+  FrameWriter,
+  HOST_FUNCTIONS,
+  type HostFunction,
+  ONE_WAY,
+  ONE_WAY_MAX,
+  type Outcome,
+  type Scalar,
+  type StepError,
+} from "./wire.ts";
 
 interface Pipe {
   /** Blocks; 0 at the end. */
@@ -51,7 +64,7 @@ export function serveIsolate(pipe: Pipe): void {
   let said = 0;
   const host = (name: HostFunction, args: Scalar[]): Scalar[] => {
     // what nobody waits for could be said faster than it can be heard
-    if (ONE_WAY.has(name) && ++said > ONE_WAY_MAX) return [];
+    if (CHATTER.has(name) && ++said > ONE_WAY_MAX) return [];
     const before = writer.length;
     try {
       writer.begin(FRAME.host);
@@ -260,7 +273,7 @@ function guestImports(host: (name: HostFunction, args: Scalar[]) => Scalar[], gr
       const [id, size, mediaType] = host("writer.finish", [this.#id]);
       return { id: id as string, size: size as number, mediaType: mediaType as string };
     }
-    [Symbol.for("dispose")](): void {
+    [Symbol.dispose ?? Symbol.for("dispose")](): void {
       host("writer.drop", [this.#id]);
     }
   }

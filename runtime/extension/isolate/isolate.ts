@@ -21,6 +21,7 @@ import {
   ARGUMENTS_MAX,
   FRAME_BYTES_MAX,
   ONE_WAY_BYTES_MAX,
+  WRITER_FRAMES_MAX,
 } from "./wire.ts";
 
 /** What a host call may rest on: the host's own record of the call being served, never what the child says. */
@@ -163,12 +164,17 @@ export class Isolate {
     const { request } = pending;
     const sequence = this.#sequence++;
     this.#writer.begin(FRAME.call);
-    this.#writer.u32(sequence);
-    this.#writer.text(request.run);
-    this.#writer.f64(request.fuel);
-    this.#writer.entries(request.inputs);
-    this.#writer.entries(request.settings);
-    this.#writer.end();
+    try {
+      this.#writer.u32(sequence);
+      this.#writer.text(request.run);
+      this.#writer.f64(request.fuel);
+      this.#writer.entries(request.inputs);
+      this.#writer.entries(request.settings);
+      this.#writer.end();
+    } catch (cause) {
+      this.#writer.abandon();
+      throw cause;
+    }
     pending.dispatched++;
     const sent: Sent = { pending, sequence, startedAt: 0, hostCalls: undefined, oneWay: 0, onAbort: undefined };
     if (request.signal) {
@@ -307,7 +313,8 @@ export class Isolate {
       const name = HOST_FUNCTIONS[reader.u8()];
       if (!name) throw new SymphonyError("isolate/protocol", "Cannot understand the isolate: an unknown host function");
       if (ONE_WAY.has(name)) {
-        if (++head.oneWay > ONE_WAY_MAX) throw new SymphonyError("isolate/protocol", `Cannot listen any longer: over ${ONE_WAY_MAX} lines and reports came in one call`);
+        if (++head.oneWay > ONE_WAY_MAX + WRITER_FRAMES_MAX)
+          throw new SymphonyError("isolate/protocol", "Cannot listen any longer: more came in one call than its program would say");
         if (reader.length > ONE_WAY_BYTES_MAX) throw new SymphonyError("isolate/protocol", `Cannot listen: a line or report of ${reader.length} bytes`);
         this.#hear(head, name, reader.scalars(ARGUMENTS_MAX));
       } else {
@@ -342,14 +349,20 @@ export class Isolate {
       return;
     }
     this.#writer.begin(FRAME.reply);
-    if ("ok" in answered) {
-      this.#writer.u8(1);
-      this.#writer.scalars(answered.ok);
-    } else {
-      this.#writer.u8(0);
-      this.#writer.error(answered.error);
+    try {
+      if ("ok" in answered) {
+        this.#writer.u8(1);
+        this.#writer.scalars(answered.ok);
+      } else {
+        this.#writer.u8(0);
+        this.#writer.error(answered.error);
+      }
+      this.#writer.end();
+    } catch (cause) {
+      this.#writer.abandon();
+      this.#lose(new SymphonyError("isolate/protocol", `Cannot answer the isolate: ${(cause as Error).message}`, { cause }));
+      return;
     }
-    this.#writer.end();
     this.#flush();
   }
 

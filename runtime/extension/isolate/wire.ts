@@ -37,8 +37,11 @@ export type HostFunction = (typeof HOST_FUNCTIONS)[number];
 /** Nobody waits for an answer to these. */
 export const ONE_WAY: ReadonlySet<HostFunction> = new Set(["log.write", "progress.report", "writer.new", "writer.drop"]);
 
-/** So many of them are heard in one call; a guest's further ones are dropped by the child, and more is a breach. */
+/** So many lines and reports are heard in one call; a guest's further ones are dropped by the child, and more is a breach. */
 export const ONE_WAY_MAX = 2000;
+export const CHATTER: ReadonlySet<HostFunction> = new Set(["log.write", "progress.report"]);
+/** Writers that one call may open and drop come on top. */
+export const WRITER_FRAMES_MAX = 40_000;
 
 /** What host functions take and give. */
 export type Scalar = null | boolean | number | string | Uint8Array;
@@ -105,6 +108,11 @@ export class FrameWriter {
     this.#values = 0;
     this.length += HEADER;
     this.#bytes[this.#frame + 4] = type;
+  }
+
+  /** Takes back a frame that was begun and not closed, so that what is written next stands alone. */
+  abandon(): void {
+    this.length = this.#frame;
   }
 
   /** Closes the frame. One that is too large is taken back, and `RangeError` thrown. */
