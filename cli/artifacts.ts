@@ -7,14 +7,18 @@ import { help } from "./help.ts";
 import { spellBytes, withoutControls, write } from "./print.ts";
 import { openBackstage } from "./stage.ts";
 
+/** Media types of what a resume needs: texts of melodies, large values. */
+const OWN = "application/vnd.symphony.";
+
 export async function artifacts(args: string[]): Promise<number> {
-  const { values, positionals } = readArgs("artifacts", args, { json: { type: "boolean" }, out: { type: "string" } });
+  const { values, positionals } = readArgs("artifacts", args, { json: { type: "boolean" }, all: { type: "boolean" }, out: { type: "string" } });
   if (values["help"]) return help(["artifacts"]);
   const [action, prefix] = positionals;
   if (action === undefined) return help(["artifacts"]);
   const { artifacts: store } = await openBackstage(values);
   if (action === "list" && positionals.length === 1) {
-    const all = await store.list();
+    // what runs keep for themselves is theirs
+    const all = (await store.list()).filter(({ mediaType }) => values["all"] || !mediaType.startsWith(OWN));
     for (const { id, size, mediaType } of all) write(1, values["json"] ? `${JSON.stringify({ id, size, mediaType })}\n` : `${id}  ${spellBytes(size).padStart(9)}  ${mediaType}\n`);
     if (all.length === 0 && !values["json"]) write(2, "Nothing is stored yet; `symphony run` stores what melodies make.\n");
     return 0;

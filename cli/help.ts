@@ -77,7 +77,7 @@ Examples:
 `,
   artifacts: `symphony artifacts COMMAND: what runs have stored, by content.
 
-  list                  id, size and media type of every artifact
+  list                  id, size and media type of every artifact; with --all also what runs keep for a resume
   show ID               the text of an artifact (or what it is, when it isn't text)
   get ID [--out FILE]   its bytes, to standard output or a file
   An ID may be shortened to its first digits (at least 4).

@@ -94,25 +94,35 @@ function readWritten(one: Written): Value | { stored: string } {
   }
 }
 
-/** Whether a value's JSON form surely stays within `most` bytes; a bound from above. */
+/** Whether a value's JSON form has at most `most` bytes; written out only where two bounds can't tell. */
 function isSmall(value: Value, most: number): boolean {
+  const least = leastLength(value, most);
+  if (least > most) return false;
+  // an escaped character takes six bytes, and a small item some besides
+  if (least * 6 + 64 <= most) return true;
+  return encoder.encode(JSON.stringify(written(value))).length <= most;
+}
+
+/** Bytes that a value surely takes; counts no further than `most`. */
+function leastLength(value: Value, most: number): number {
   switch (value.tag) {
     case "text":
     case "json":
-      // an escaped character takes six bytes at most
-      return value.val.length * 6 + 8 <= most || (value.val.length <= most && JSON.stringify(value.val).length + 8 <= most && encoder.encode(value.val).length + 16 <= most);
+      return value.val.length;
     case "bytes":
-      return value.val.data.length * 1.4 + 300 <= most;
+      return value.val.data.length;
+    case "artifact":
+      return 64;
     case "items": {
-      let left = most;
+      let sum = 0;
       for (const item of value.val) {
-        left -= item.tag === "text" || item.tag === "json" ? item.val.length * 6 + 8 : item.tag === "bytes" ? item.val.data.length * 1.4 + 300 : item.tag === "artifact" ? 300 : 26;
-        if (left < 0) return false;
+        sum += 5 + leastLength(item, most);
+        if (sum > most) break;
       }
-      return true;
+      return sum;
     }
     default:
-      return true;
+      return 4;
   }
 }
 
