@@ -1,5 +1,6 @@
 // What happens in a run, as numbered records: appended, made durable, then published, and only then followed by effects.
 // Leaves out where they are kept (a sink; the journal is one).
+import { type Clock, systemClock } from "./clock.ts";
 import type { ErrorCode, StepDetails } from "./error.ts";
 import type { Value } from "./value.ts";
 
@@ -72,7 +73,7 @@ export interface EventLog {
 }
 
 /** A log over a sink; `next` is the number of the next event. Appends of one turn are committed together, at its end at the latest. */
-export function createEventLog(sink?: EventSink, next = 0): EventLog {
+export function createEventLog(sink?: EventSink, next = 0, clock: Clock = systemClock): EventLog {
   const handlers = new Set<(event: RunEvent) => void>();
   let queue: RunEvent[] = [];
   let writing: Promise<void> | undefined;
@@ -118,7 +119,7 @@ export function createEventLog(sink?: EventSink, next = 0): EventLog {
       if (broken) throw broken.cause;
       const event = record as RunEvent;
       event.n = next++;
-      event.at = Date.now();
+      event.at = clock.now();
       queue.push(event);
       if (!ticking) {
         ticking = true;

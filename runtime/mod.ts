@@ -1,4 +1,5 @@
 // The public door of the runtime. Browser compatible: nothing here reaches a platform or a transport.
+export { type Clock, systemClock } from "./clock.ts";
 export { CODES, type ErrorCode, type Fault, SymphonyError } from "./error.ts";
 export { Gathered } from "./workflow/condition.ts";
 export { createEventLog, type EndState, type EventLog, type EventSink, type RunEvent, type RunOrigin, type RunRecord, type RunState } from "./event.ts";

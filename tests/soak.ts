@@ -17,7 +17,7 @@ const deno = join(root, "node_modules/deno/bin.cjs");
 /** For everything that is drawn at random; another one is another soak. */
 const SEED = Number(process.env["SYMPHONY_SEED"] ?? 1);
 
-const PARTS: Record<string, () => Promise<string[]>> = { digest, memory, hostile, melodies };
+const PARTS: Record<string, () => Promise<string[]>> = { digest, memory, hostile, melodies, simulation, kills };
 
 const mib = (bytes: number): string => `${(bytes / MIB).toFixed(0)} MiB`;
 const say = (line: string): void => console.log(line);
@@ -217,6 +217,32 @@ async function hostile(): Promise<string[]> {
       .join("\n"),
   );
   return ["tests of hostile components failed"];
+}
+
+// ---- runs ----
+
+const SEEDS = 20_000;
+
+async function simulation(): Promise<string[]> {
+  const begun = performance.now();
+  const { code, output } = await collect([bun, "test", "--timeout", "3600000", "./tests/simulation.test.ts"], { SYMPHONY_SEEDS: String(SEEDS), SYMPHONY_SEED: String(SEED) });
+  say(`simulation: ${SEEDS} seeds from ${SEED} and ${BREAKS} ways to break the tracker, ${((performance.now() - begun) / 1000).toFixed(0)} s`);
+  if (code === 0) return [];
+  say(output.split("\n").slice(-60).join("\n"));
+  return ["the simulation failed"];
+}
+
+const BREAKS = 6;
+/** On each runtime. */
+const KILLS = 250;
+
+async function kills(): Promise<string[]> {
+  const begun = performance.now();
+  const { code, output } = await collect([bun, "test", "--timeout", "3600000", "./tests/cli/resume.test.ts"], { SYMPHONY_KILLS: String(KILLS) });
+  say(`kills: ${KILLS} runs on Bun and ${KILLS} on Deno killed at random moments and resumed, ${((performance.now() - begun) / 1000).toFixed(0)} s`);
+  if (code === 0) return [];
+  say(output.split("\n").slice(-60).join("\n"));
+  return ["runs that were killed didn't end as they should"];
 }
 
 // ---- melodies ----

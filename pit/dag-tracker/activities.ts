@@ -1,5 +1,6 @@
 // What is under way in a run and can be told to stop: steps, waits, questions; each belongs to a frame. Leaves out what
 // is done when one ends.
+import type { Clock } from "../../runtime/mod.ts";
 import type { Frame } from "./frame.ts";
 import type { StepTask } from "./tracker.ts";
 
@@ -17,7 +18,7 @@ export interface Activities {
   task(frame: Frame, fields: Omit<StepTask, "signal">): { task: StepTask; done: () => void; abort: () => void };
 }
 
-export function createActivities(): Activities {
+export function createActivities(clock: Clock): Activities {
   const activities = new Set<Activity>();
   return {
     stop(frame) {
@@ -28,12 +29,12 @@ export function createActivities(): Activities {
         const activity = {
           frame,
           abort: () => {
-            clearTimeout(timer);
+            cancel();
             activities.delete(activity);
             resolve();
           },
         };
-        const timer = setTimeout(activity.abort, ms);
+        const cancel = clock.after(ms, activity.abort);
         activities.add(activity);
       }),
     task(frame, fields) {

@@ -187,8 +187,8 @@ export class LineWriter {
 export function spellEvent(event: RunEvent): string {
   switch (event.event) {
     case "node.finished":
-      // the most frequent one, without the copy
-      return `{"n":${event.n},"at":${event.at},"event":"node.finished","node":${JSON.stringify(event.node)},"ms":${event.ms},"outputs":${JSON.stringify(event.outputs.map((value) => (value === undefined ? [] : written(value))))}}`;
+      // the most frequent one, without the copy; outputs may have holes, which map() would pass over
+      return `{"n":${event.n},"at":${event.at},"event":"node.finished","node":${JSON.stringify(event.node)},"ms":${event.ms},"outputs":${JSON.stringify(Array.from(event.outputs, (value) => (value === undefined ? [] : written(value))))}}`;
     case "run.started": {
       const { run, inputs, ...rest } = event;
       void run;

@@ -2,6 +2,7 @@
 // flow.ts, maps and sub-melodies in bodies.ts. Knows the ports it was handed (tracker.ts); nothing of components, files or
 // terminals.
 import {
+  type Clock,
   type EndState,
   type Entry,
   type EventLog,
@@ -12,9 +13,10 @@ import {
   spellValueType,
   type StepNote,
   SymphonyError,
+  systemClock,
   type Value,
 } from "../../runtime/mod.ts";
-import { createActivities } from "./activities.ts";
+import { type Activities, createActivities } from "./activities.ts";
 import { type BodyHost, runMap, runNested } from "./bodies.ts";
 import { combine } from "./control.ts";
 import { checkType, createFlow, outputFault, type Values } from "./flow.ts";
@@ -51,13 +53,14 @@ class Run implements RunHandle {
   readonly #past: ReadonlyMap<string, PastNode> | undefined;
   readonly #parallel: number;
   readonly #root: Frame;
-  readonly #activities = createActivities();
+  readonly #clock: Clock;
+  readonly #activities: Activities;
   /** Nodes that are under way over several turns, so that their end is told when they are stopped. */
   readonly #long = new Set<{ frame: Frame; node: number }>();
   /** Questions to a person, by the node's path. */
   readonly #questions = new Map<string, (decision: Decision) => void>();
   /** Steps under way, so that a pause can stop them. */
-  readonly #stops = new Map<string, () => void>();
+  readonly #stops = new Set<() => void>();
   #ready: { frame: Frame; node: number }[] = [];
   #readyAt = 0;
   /** Recorded, and waiting for the log before they are launched. */
@@ -68,11 +71,13 @@ class Run implements RunHandle {
   #state: RunState = "running";
   #over = false;
   #resolve!: (result: RunResult) => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancelTimeout: (() => void) | undefined;
 
   constructor(ports: TrackerPorts, plan: Plan, inputs: ReadonlyMap<string, Value>, { run, log, parallel = 16, past, resets = [], origin }: RunOptions) {
     this.run = run;
     this.#ports = ports;
+    this.#clock = ports.clock ?? systemClock;
+    this.#activities = createActivities(this.#clock);
     this.#log = log;
     this.#past = past?.nodes.size ? past.nodes : undefined;
     this.#parallel = parallel;
@@ -85,7 +90,7 @@ class Run implements RunHandle {
     });
     if (plan.timeoutMs !== undefined) {
       const { timeoutMs } = plan;
-      this.#timer = setTimeout(() => this.#finish("failed", new SymphonyError("run/timeout", `Cannot go on: the run took over ${timeoutMs} ms`)), timeoutMs);
+      this.#cancelTimeout = this.#clock.after(timeoutMs, () => this.#finish("failed", new SymphonyError("run/timeout", `Cannot go on: the run took over ${timeoutMs} ms`)));
     }
     const values = plan.inputs.map(({ name }) => inputs.get(name));
     const { confinement } = ports;
@@ -128,7 +133,7 @@ class Run implements RunHandle {
     if (this.#over || this.#state !== "running") return;
     this.#state = "paused";
     this.#record({ run: this.run, event: "run.paused", stop });
-    if (stop) for (const stopStep of [...this.#stops.values()]) stopStep();
+    if (stop) for (const stopStep of [...this.#stops]) stopStep();
     this.#commit();
   }
 
@@ -198,7 +203,7 @@ class Run implements RunHandle {
   }
 
   #end(state: EndState, error: SymphonyError | undefined): void {
-    clearTimeout(this.#timer);
+    this.#cancelTimeout?.();
     this.#activities.stop();
     this.#resolve({ run: this.run, state, outputs: this.#outputs(), error });
   }
@@ -253,7 +258,10 @@ class Run implements RunHandle {
     for (const one of [...this.#long]) {
       if (!one.frame.over) continue;
       this.#long.delete(one);
-      if (one.frame.state[one.node] === RUNNING) this.#record({ run: this.run, event: "node.cancelled", node: one.frame.path(one.node) });
+      if (one.frame.state[one.node] !== RUNNING) continue;
+      // once, though an attempt that a pause stopped may still be under way beside the next
+      one.frame.state[one.node] = WAITING;
+      this.#record({ run: this.run, event: "node.cancelled", node: one.frame.path(one.node) });
     }
     this.#activities.stop(frame);
   }
@@ -285,11 +293,11 @@ class Run implements RunHandle {
 
   #makeReady(frame: Frame, node: number): void {
     const past = this.#past?.get(frame.path(node));
-    if (past?.state === "retrying" && past.until > Date.now()) {
+    if (past?.state === "retrying" && past.until > this.#clock.now()) {
       // the wait before its next attempt goes on
       const { until } = past;
       past.until = 0;
-      void this.#activities.wait(frame, until - Date.now()).then(() => {
+      void this.#activities.wait(frame, until - this.#clock.now()).then(() => {
         if (this.#over || frame.over) return;
         this.#makeReady(frame, node);
         this.#pump();
@@ -304,7 +312,7 @@ class Run implements RunHandle {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    const begun = performance.now();
+    const begun = this.#clock.elapsed();
     for (;;) {
       while (
         !this.#over &&
@@ -332,9 +340,9 @@ class Run implements RunHandle {
         return;
       }
       this.#launchAll();
-      if (performance.now() - begun > TURN_MS) {
+      if (this.#clock.elapsed() - begun > TURN_MS) {
         this.#pumping = false;
-        setTimeout(() => this.#pump(), 0);
+        this.#clock.after(0, () => this.#pump());
         return;
       }
     }
@@ -348,7 +356,7 @@ class Run implements RunHandle {
     const done = past?.state === "completed" || past?.state === "failed";
     const attempt = (frame.attempts?.get(node) ?? (past && !done ? past.attempt - 1 : 0)) + 1;
     frame.state[node] = RUNNING;
-    frame.begun[node] = performance.now();
+    frame.begun[node] = this.#clock.elapsed();
     const starting: Starting = { frame, node, path, attempt, past };
     this.#starting.push(starting);
     if (done) return;
@@ -375,6 +383,8 @@ class Run implements RunHandle {
   #launchAll(): void {
     const all = this.#starting;
     this.#starting = [];
+    // what isn't kept doesn't begin
+    if (this.#state === "pending") return;
     for (let at = 0; at < all.length; at++) {
       const one = all[at] as Starting;
       // one launched before it may have ended the frame
@@ -404,9 +414,9 @@ class Run implements RunHandle {
           this.#call(frame, node, path, attempt);
           return;
         case "delay": {
-          const until = past?.until || Date.now() + work.delayMs;
+          const until = past?.until || this.#clock.now() + work.delayMs;
           this.#record({ run: this.run, event: "node.waiting", node: path, prompt: "", until });
-          this.#await(frame, node, this.#activities.wait(frame, Math.max(0, until - Date.now())), () => [frame.input(node, 0)]);
+          this.#await(frame, node, this.#activities.wait(frame, Math.max(0, until - this.#clock.now())), () => [frame.input(node, 0)]);
           return;
         }
         case "approve":
@@ -445,20 +455,26 @@ class Run implements RunHandle {
     const { task, done, abort } = this.#activities.task(frame, { run: this.run, path, node: plan, inputs, attempt, note });
     const answer = this.#ports.invoke(task);
     if (answer instanceof Promise) {
-      this.#stops.set(path, () => {
-        // it is run again when the run goes on
+      let stopped = false;
+      const stop = (): void => {
+        // it is run again when the run goes on; what this attempt may still answer doesn't count
+        this.#stops.delete(stop);
+        if (!this.#wanted(frame, node)) return;
+        stopped = true;
         this.#record({ run: this.run, event: "node.cancelled", node: path });
         this.#makeReady(frame, node);
         abort();
-      });
+      };
+      this.#stops.add(stop);
       this.#await(
         frame,
         node,
         answer.finally(() => {
-          this.#stops.delete(path);
+          this.#stops.delete(stop);
           done();
         }),
         (outputs) => plan.outputs.map(({ name }) => outputs.get(name)),
+        { isStale: () => stopped },
       );
     } else {
       done();
@@ -505,9 +521,9 @@ class Run implements RunHandle {
     const long = { frame, node };
     this.#long.add(long);
     // a step's own time is kept where it runs
-    const timer = timeoutMs === undefined || work.does === "call" ? undefined : setTimeout(() => this.#expire(frame, node, inner, timeoutMs), timeoutMs);
+    const cancel = timeoutMs === undefined || work.does === "call" ? undefined : this.#clock.after(timeoutMs, () => this.#expire(frame, node, inner, timeoutMs));
     return () => {
-      clearTimeout(timer);
+      cancel?.();
       this.#long.delete(long);
     };
   }
@@ -519,14 +535,20 @@ class Run implements RunHandle {
     this.#pump();
   }
 
-  #await<T>(frame: Frame, node: number, answer: Promise<T>, outputsOf: (answer: T) => Values, isKept = false): void {
+  #await<T>(
+    frame: Frame,
+    node: number,
+    answer: Promise<T>,
+    outputsOf: (answer: T) => Values,
+    { isKept = false, isStale = () => false }: { isKept?: boolean; isStale?: () => boolean } = {},
+  ): void {
     const isStep = !isKept && (frame.plan.nodes[node] as PlanNode).work.does === "call";
     const release = this.#hold(frame, node, []);
     if (isStep) this.#steps++;
     const settle = (act: () => void): void => {
       release();
       if (isStep) this.#steps--;
-      if (this.#wanted(frame, node))
+      if (this.#wanted(frame, node) && !isStale())
         try {
           act();
         } catch (cause) {
@@ -543,12 +565,12 @@ class Run implements RunHandle {
   /** A node has given its outputs; large ones are stored first, so that the log can name them. */
   #done(frame: Frame, node: number, outputs: Values): void {
     const kept = this.#ports.keep?.(outputs);
-    if (kept) this.#await(frame, node, kept, () => outputs, true);
+    if (kept) this.#await(frame, node, kept, () => outputs, { isKept: true });
     else this.#tellDone(frame, node, outputs);
   }
 
   #tellDone(frame: Frame, node: number, outputs: Values): void {
-    const ms = Math.round((performance.now() - (frame.begun[node] as number)) * 1000) / 1000;
+    const ms = Math.round((this.#clock.elapsed() - (frame.begun[node] as number)) * 1000) / 1000;
     this.#record({ run: this.run, event: "node.finished", node: frame.path(node), ms, outputs });
     this.#pass(frame, node, outputs);
   }
@@ -617,7 +639,7 @@ class Run implements RunHandle {
     frame.attempts.set(node, attempt);
     frame.state[node] = WAITING;
     const { code, message } = error;
-    this.#record({ run: this.run, event: "node.retrying", node: frame.path(node), attempt: attempt + 1, delayMs: wait, until: Date.now() + wait, code, message });
+    this.#record({ run: this.run, event: "node.retrying", node: frame.path(node), attempt: attempt + 1, delayMs: wait, until: this.#clock.now() + wait, code, message });
     void this.#activities.wait(frame, wait).then(() => {
       if (this.#over || frame.over) return;
       this.#makeReady(frame, node);

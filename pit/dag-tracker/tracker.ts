@@ -1,6 +1,6 @@
 // The DAG Tracker's port: starts runs of plans, goes on with runs that were begun, and takes orders. Types only; run.ts does
 // the work. Leaves out how a step is called (`invoke`), who approves (`ask`), and where events are kept (the run's log).
-import type { EndState, Entry, EventLog, Plan, PlanNode, RunOrigin, RunState, StepNote, SymphonyError, Value } from "../../runtime/mod.ts";
+import type { Clock, EndState, Entry, EventLog, Plan, PlanNode, RunOrigin, RunState, StepNote, SymphonyError, Value } from "../../runtime/mod.ts";
 import type { Past } from "./past.ts";
 
 /** One attempt at one step. */
@@ -32,6 +32,8 @@ export interface TrackerPorts {
   keep?(values: readonly (Value | undefined)[]): Promise<void> | undefined;
   /** Told in `run.started`. */
   confinement: string;
+  /** Default: the machine's. */
+  clock?: Clock;
 }
 
 export interface RunOptions {
