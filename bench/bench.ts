@@ -8,6 +8,7 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   load: () => import("./load.ts"),
   validate: () => import("./validate.ts"),
   tracker: () => import("./tracker.ts"),
+  durable: () => import("./durable.ts"),
   step: () => import("./step.ts"),
   launch: () => import("./launch.ts"),
 };

@@ -11,8 +11,8 @@ const NODES_A_BLOCK = 20_000;
 
 const STEP = parseManifest('id = "step"\nversion = "1.0.0"\nkind = "operator"\n[inputs.a]\ntype = "any"\n[outputs.a]\ntype = "any"\n', "step");
 const CATALOGUE = { get: () => STEP, ids: () => ["step"] };
-const ONE: Value = { tag: "number", val: 1 };
-const OUTPUTS: ReadonlyMap<string, Value> = new Map([["a", ONE]]);
+export const ONE: Value = { tag: "number", val: 1 };
+export const OUTPUTS: ReadonlyMap<string, Value> = new Map([["a", ONE]]);
 
 type Shape = "chain" | "fan";
 
@@ -49,7 +49,7 @@ export async function bench(): Promise<void> {
   }
 }
 
-function planOf(shape: Shape, nodes: number): Plan {
+export function planOf(shape: Shape, nodes: number): Plan {
   const edges = Array.from({ length: nodes }, (_, i) => ({ from: shape === "fan" || i === 0 ? "inputs.x" : `n${i - 1}.a`, to: `n${i}.a` }));
   const file = {
     symphony: 1,
