@@ -16,7 +16,7 @@ import {
   systemClock,
   type Value,
 } from "../../runtime/mod.ts";
-import { type Activities, createActivities } from "./activities.ts";
+import { type Activities, createActivities, Task } from "./activities.ts";
 import { type BodyHost, runMap, runNested } from "./bodies.ts";
 import { combine } from "./control.ts";
 import { checkType, createFlow, outputFault, type Values } from "./flow.ts";
@@ -312,8 +312,8 @@ class Run implements RunHandle {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    const begun = this.#clock.elapsed();
-    for (;;) {
+    let begun = -1;
+    for (let count = 1; ; count++) {
       while (
         !this.#over &&
         this.#state === "running" &&
@@ -340,7 +340,9 @@ class Run implements RunHandle {
         return;
       }
       this.#launchAll();
-      if (this.#clock.elapsed() - begun > TURN_MS) {
+      if ((count & 31) !== 0) continue;
+      if (begun < 0) begun = this.#clock.elapsed();
+      else if (this.#clock.elapsed() - begun > TURN_MS) {
         this.#pumping = false;
         this.#clock.after(0, () => this.#pump());
         return;
@@ -366,18 +368,15 @@ class Run implements RunHandle {
       frame.attempts ??= new Map();
       frame.attempts.set(node, attempt - 1);
     }
-    const { work } = frame.plan.nodes[node] as PlanNode;
-    const items = work.does === "map" ? frame.input(node, 0) : undefined;
-    const list = items && storedId(items);
-    this.#record({
-      run: this.run,
-      event: "node.started",
-      node: path,
-      attempt,
-      ...(items?.tag === "items" ? { items: items.val.length } : {}),
-      ...(list ? { list } : {}),
-      ...(past?.state === "running" || past?.state === "waiting" ? { again: true as const } : {}),
-    });
+    const record: Extract<RunRecord, { event: "node.started" }> = { run: this.run, event: "node.started", node: path, attempt };
+    if ((frame.plan.nodes[node] as PlanNode).work.does === "map") {
+      const items = frame.input(node, 0);
+      if (items?.tag === "items") record.items = items.val.length;
+      const list = items && storedId(items);
+      if (list) record.list = list;
+    }
+    if (past?.state === "running" || past?.state === "waiting") record.again = true;
+    this.#record(record);
   }
 
   #launchAll(): void {
@@ -438,6 +437,11 @@ class Run implements RunHandle {
     }
   }
 
+  /** What a step says while it runs. */
+  readonly #note = (path: string, frame: Frame, record: StepNote): void => {
+    if (!this.#over && !frame.over) this.#record({ run: this.run, node: path, ...record });
+  };
+
   #call(frame: Frame, node: number, path: string, attempt: number): void {
     const plan = frame.plan.nodes[node] as PlanNode;
     const inputs: Entry[] = [];
@@ -449,10 +453,7 @@ class Run implements RunHandle {
       inputs.push({ name, value: given });
     }
     if (inputs.length > 1) inputs.sort((a, b) => (a.name < b.name ? -1 : 1));
-    const note = (record: StepNote): void => {
-      if (this.#wanted(frame, node)) this.#record({ run: this.run, node: path, ...record });
-    };
-    const { task, done, abort } = this.#activities.task(frame, { run: this.run, path, node: plan, inputs, attempt, note });
+    const task = new Task({ run: this.run, path, node: plan, inputs, attempt }, frame, this.#activities, this.#note);
     const answer = this.#ports.invoke(task);
     if (answer instanceof Promise) {
       let stopped = false;
@@ -463,7 +464,7 @@ class Run implements RunHandle {
         stopped = true;
         this.#record({ run: this.run, event: "node.cancelled", node: path });
         this.#makeReady(frame, node);
-        abort();
+        task.abort();
       };
       this.#stops.add(stop);
       this.#await(
@@ -471,13 +472,13 @@ class Run implements RunHandle {
         node,
         answer.finally(() => {
           this.#stops.delete(stop);
-          done();
+          task.done();
         }),
         (outputs) => plan.outputs.map(({ name }) => outputs.get(name)),
         { isStale: () => stopped },
       );
     } else {
-      done();
+      task.done();
       this.#done(
         frame,
         node,
@@ -488,16 +489,16 @@ class Run implements RunHandle {
 
   #ask(frame: Frame, node: number, path: string, prompt: string, attempt: number): void {
     this.#record({ run: this.run, event: "node.waiting", node: path, prompt });
-    const { task, done, abort } = this.#activities.task(frame, { run: this.run, path, node: frame.plan.nodes[node] as PlanNode, inputs: [], attempt, note: () => {} });
+    const task = new Task({ run: this.run, path, node: frame.plan.nodes[node] as PlanNode, inputs: [], attempt }, frame, this.#activities, this.#note);
     const asked = new Promise<Decision>((resolve, reject) => {
       this.#questions.set(path, (decision) => {
         resolve(decision);
-        abort();
+        task.abort();
       });
       this.#ports.ask({ run: this.run, path, prompt, value: frame.input(node, 0), signal: task.signal }).then(resolve, reject);
     }).finally(() => {
       this.#questions.delete(path);
-      done();
+      task.done();
     });
     this.#await(frame, node, asked, (decision) => {
       this.#record({ run: this.run, event: "node.decided", node: path, ...decision });
