@@ -27,6 +27,7 @@ export const CODES = {
   "melody/invalid": { exit: 2, says: "the melody has faults" },
   "melody/input": { exit: 2, says: "an input of the melody is missing or of the wrong type" },
   "melody/condition": { exit: 1, says: "a condition could not be evaluated" },
+  "edit/conflict": { exit: 2, says: "an edit doesn't fit the melody, or two edits are about the same" },
   "extension/unknown": { exit: 2, says: "no such extension is installed" },
   "extension/unbuilt": { exit: 2, says: "the extension's component is missing" },
   "run/failed": { exit: 1, says: "a node failed and the melody says stop" },

@@ -30,6 +30,7 @@ export {
   weighValue,
 } from "./value.ts";
 export { createGraph, findCycle, topologicalOrder, walkGraph } from "./workflow/graph.ts";
+export { applyEdit, type Edit, type Edited, rebaseEdit } from "./workflow/edit.ts";
 export { melodyError, melodyJsonSchema, readMelody } from "./workflow/melody.ts";
 export type { Catalogue, MelodyPort, Plan, PlanNode } from "./workflow/plan.ts";
 export { planMelody } from "./workflow/plan-melody.ts";

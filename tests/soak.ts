@@ -17,7 +17,7 @@ const deno = join(root, "node_modules/deno/bin.cjs");
 /** For everything that is drawn at random; another one is another soak. */
 const SEED = Number(process.env["SYMPHONY_SEED"] ?? 1);
 
-const PARTS: Record<string, () => Promise<string[]>> = { digest, memory, hostile, melodies, simulation, kills };
+const PARTS: Record<string, () => Promise<string[]>> = { digest, memory, hostile, melodies, simulation, kills, edits };
 
 const mib = (bytes: number): string => `${(bytes / MIB).toFixed(0)} MiB`;
 const say = (line: string): void => console.log(line);
@@ -230,6 +230,17 @@ async function simulation(): Promise<string[]> {
   if (code === 0) return [];
   say(output.split("\n").slice(-60).join("\n"));
   return ["the simulation failed"];
+}
+
+const EDITS = 20_000;
+
+async function edits(): Promise<string[]> {
+  const begun = performance.now();
+  const { code, output } = await collect([bun, "test", "--timeout", "3600000", "./runtime/workflow/edit.test.ts"], { SYMPHONY_EDITS: String(EDITS) });
+  say(`edits: ${EDITS} sequences of 30 against an oracle and undone, ${EDITS * 4} pairs in both orders, ${((performance.now() - begun) / 1000).toFixed(0)} s`);
+  if (code === 0) return [];
+  say(output.split("\n").slice(-40).join("\n"));
+  return ["edits failed"];
 }
 
 const BREAKS = 6;
