@@ -42,7 +42,7 @@ const BROKEN: [string, string, string, string][] = [
   ],
   ["forgets what had finished before a crash", "run.ts", 'if (past?.state === "completed") {', 'if (past?.state === "completed" && past.attempt < 0) {'],
   ["starts nodes one input too early", "flow.ts", "if (left === 0) settled.push(node);", "if (left <= 1 && frame.state[node] === 0) settled.push(node);"],
-  ["starts nodes while the run is paused", "run.ts", '        this.#state === "running" &&\n        this.#starting', "        this.#starting"],
+  ["starts nodes while the run is paused", "run.ts", 'while (!this.#over && this.#state === "running" && ', "while (!this.#over && "],
   [
     "loses a value that a finished node gave",
     "run.ts",

@@ -20,9 +20,11 @@ import { type Activities, createActivities, Task } from "./activities.ts";
 import { type BodyHost, runMap, runNested } from "./bodies.ts";
 import { combine } from "./control.ts";
 import { checkType, createFlow, outputFault, type Values } from "./flow.ts";
+import { asError, failureOfRun, within } from "./failure.ts";
 import { FAILED, FINISHED, Frame, READY, RUNNING, SKIPPED, WAITING } from "./frame.ts";
 import { storedId } from "./journal.ts";
 import type { PastNode } from "./past.ts";
+import { Queue } from "./queue.ts";
 import type { DagTracker, Decision, RunHandle, RunOptions, RunResult, TrackerPorts } from "./tracker.ts";
 
 /** Time for which nodes that answer at once may hold the thread. */
@@ -61,8 +63,7 @@ class Run implements RunHandle {
   readonly #questions = new Map<string, (decision: Decision) => void>();
   /** Steps under way, so that a pause can stop them. */
   readonly #stops = new Set<() => void>();
-  #ready: { frame: Frame; node: number }[] = [];
-  #readyAt = 0;
+  readonly #ready = new Queue<{ frame: Frame; node: number }>();
   /** Recorded, and waiting for the log before they are launched. */
   #starting: Starting[] = [];
   /** Steps under way; what only waits doesn't count. */
@@ -314,19 +315,8 @@ class Run implements RunHandle {
     this.#pumping = true;
     let begun = -1;
     for (let count = 1; ; count++) {
-      while (
-        !this.#over &&
-        this.#state === "running" &&
-        this.#starting.length < BATCH &&
-        this.#steps + this.#starting.length < this.#parallel &&
-        this.#readyAt < this.#ready.length
-      ) {
-        const { frame, node } = this.#ready[this.#readyAt] as { frame: Frame; node: number };
-        this.#ready[this.#readyAt++] = undefined as never;
-        if (this.#readyAt > 1024 && this.#readyAt * 2 > this.#ready.length) {
-          this.#ready = this.#ready.slice(this.#readyAt);
-          this.#readyAt = 0;
-        }
+      while (!this.#over && this.#state === "running" && this.#starting.length < BATCH && this.#steps + this.#starting.length < this.#parallel && !this.#ready.isEmpty) {
+        const { frame, node } = this.#ready.take();
         if (!frame.over) this.#start(frame, node);
       }
       const kept = this.#commit();
@@ -660,19 +650,4 @@ class Run implements RunHandle {
     frame.release(failed);
     this.#makeReady(frame, fallback);
   }
-}
-
-/** An error as the node around it tells it: with the way to where it happened. */
-function within(place: string, error: SymphonyError): SymphonyError {
-  return new SymphonyError(error.code, `${place}: ${error.message}`, { cause: error, detail: error.detail, step: error.step });
-}
-
-function failureOfRun(path: string, error: SymphonyError): SymphonyError {
-  const code = error.code.startsWith("run/") || error.code.startsWith("approve/") ? error.code : "run/failed";
-  return new SymphonyError(code, `${path} failed: ${error.message}`, { cause: error, detail: error.detail ?? error.code, step: error.step });
-}
-
-function asError(cause: unknown): SymphonyError {
-  if (cause instanceof SymphonyError) return cause;
-  return new SymphonyError("run/failed", `The host failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
 }
