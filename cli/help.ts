@@ -42,7 +42,8 @@ Examples:
   resume: `symphony resume RUN [options]: go on with a run whose process has ended. Nodes that had finished are not run again; one that
 was under way is, with the same idempotency key. A run that has ended tells its end once more.
 
-  --retry               of a run that has ended: run again what failed, was cancelled or skipped
+  --retry               of a run that has ended: run again what failed or was cancelled, and all that comes after it
+  --timeout MS          another time-out than the one that it was begun with
   --from NODE           of a run that has ended: run this node again and all that comes after it; may be given more than once
   --out DIR, --json, --parallel N, --approve NODE, --durability LEVEL, --quiet   as for run
 ${SHARED}

@@ -2,8 +2,8 @@
 // end once more.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { foldEvents, loadPast, nodesToReset, openJournal, type Past, recoverJournal, type RunResult } from "../pit/mod.ts";
-import { type Grants, melodyError, type Plan, planMelody, readMelody, type RunOrigin, SymphonyError, type Value, walkGraph } from "../runtime/mod.ts";
+import { foldEvents, loadOutputs, loadPast, nodesToReset, openJournal, type Past, recoverJournal, type RunResult } from "../pit/mod.ts";
+import { type Grants, melodyError, type Plan, planMelody, readMelody, type RunOrigin, SymphonyError, type Value } from "../runtime/mod.ts";
 import { near } from "../runtime/near.ts";
 import { readArgs, text, texts, usage, whole } from "./args.ts";
 import { help } from "./help.ts";
@@ -19,6 +19,7 @@ export async function resume(args: string[]): Promise<number> {
     out: { type: "string" },
     json: { type: "boolean" },
     parallel: { type: "string" },
+    timeout: { type: "string" },
     approve: { type: "string", multiple: true },
     durability: { type: "string" },
     retry: { type: "boolean" },
@@ -29,6 +30,7 @@ export async function resume(args: string[]): Promise<number> {
   const [prefix, ...more] = positionals;
   if (!prefix || more.length > 0) throw usage(prefix ? `Cannot resume several runs at once: ${positionals.join(", ")}` : "Cannot resume: no run is named", "resume");
   const parallel = whole(values["parallel"], "parallel", "resume", 1, 1000);
+  const timeoutMs = whole(values["timeout"], "timeout", "resume", 1, 604_800_000);
   const durability = durabilityOf(text(values["durability"]) ?? "process");
   const from = texts(values["from"]);
   const again = values["retry"] === true || from.length > 0;
@@ -42,20 +44,25 @@ export async function resume(args: string[]): Promise<number> {
     const file = stage.platform.appendFile(folder.journal);
     const found = await recoverJournal(file);
     if (found.cut) write(2, `warning: ${found.cut.bytes} bytes at the end of the journal are left out: ${found.cut.why}\n`);
+    if (found.run !== folder.id) throw new SymphonyError("journal/damaged", `Cannot resume ${folder.id}: the journal in its folder is that of another run`);
     const past = foldEvents(found.events);
     past.cut = found.cut?.bytes ?? 0;
     const { started, ended } = past;
     if (!started?.origin) throw new SymphonyError("journal/damaged", `Cannot resume ${folder.id}: its journal doesn't say how it began; run the melody anew`);
-    await loadPast(past, stage.artifacts);
     if (ended && !again) {
-      const result = resultOf(folder.id, ended);
+      const result = resultOf(folder.id, ended, await loadOutputs(ended, stage.artifacts));
       await file.close();
       await deliver(stage, values, result, 0);
       return exitOf(result);
     }
     const { origin } = started;
     const plan = await planOf(origin, stage);
-    const resets = again ? nodesToReset(past, from.length > 0 ? after(plan, from) : undefined) : [];
+    if (timeoutMs !== undefined) plan.timeoutMs = timeoutMs;
+    for (const id of from) checkNode(plan, id);
+    const resets = again ? nodesToReset(past, plan, from) : [];
+    // a value that is gone doesn't matter where its node is run again
+    for (const path of resets) past.nodes.delete(path);
+    await loadPast(past, stage.artifacts);
     const journal = openJournal(file, durability);
     const inputs = new Map(Object.entries(started.inputs) as [string, Value][]);
     const approved = [...origin.approved, ...texts(values["approve"])];
@@ -86,25 +93,13 @@ function grantsOf(origin: RunOrigin, { platform }: Stage): Grants {
   return { folders: new Map(folders) };
 }
 
-/** These nodes and all that come after them, by id. */
-function after(plan: Plan, ids: readonly string[]): Set<string> {
-  const found = new Set<string>();
-  for (const id of ids) {
-    const index = plan.nodes.findIndex((node) => node.id === id);
-    if (index < 0)
-      throw usage(
-        `Cannot run again from ${JSON.stringify(id)}: there is no such node${near(
-          id,
-          plan.nodes.map((node) => node.id),
-        )}`,
-        "resume",
-      );
-    for (const node of walkGraph(plan.graph, index, "out", "breadth")) found.add((plan.nodes[node] as { id: string }).id);
-  }
-  return found;
+function checkNode({ nodes }: Plan, id: string): void {
+  if (nodes.some((node) => node.id === id)) return;
+  const known = nodes.map((node) => node.id);
+  throw usage(`Cannot run again from ${JSON.stringify(id)}: there is no such node${near(id, known)}`, "resume");
 }
 
-function resultOf(run: string, ended: NonNullable<Past["ended"]>): RunResult {
-  const { state, outputs, code, detail, message } = ended;
-  return { run, state, outputs: new Map(Object.entries(outputs)), error: code ? new SymphonyError(code, message ?? "", { detail }) : undefined };
+function resultOf(run: string, ended: NonNullable<Past["ended"]>, outputs: Map<string, Value>): RunResult {
+  const { state, code, detail, message } = ended;
+  return { run, state, outputs, error: code ? new SymphonyError(code, message ?? "", { detail }) : undefined };
 }

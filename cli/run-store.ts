@@ -60,9 +60,28 @@ export function findRunFolder(home: string, prefix: string): RunFolder {
 export function ownerOf({ folder }: RunFolder): number | undefined {
   try {
     const [pid, began] = readFileSync(join(folder, "lock"), "utf8").split(" ");
-    return beganAt(Number(pid)) === began ? Number(pid) : undefined;
+    return isAlive(pid, began) ? Number(pid) : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Whether a lock's words stand for a process that lives. */
+function isAlive(pid: string | undefined, began: string | undefined): boolean {
+  return /^[1-9][0-9]{0,9}$/.test(pid ?? "") && Boolean(began) && beganAt(Number(pid)) === began;
+}
+
+/** Takes a run away for good, but not from under a process that runs it. Throws `run/live`. */
+export function removeRun(run: RunFolder): void {
+  const owner = ownerOf(run);
+  if (owner !== undefined) throw new SymphonyError("run/live", `Cannot delete the run ${run.id}: process ${owner} runs it`);
+  try {
+    // out of the way first, so that nobody takes up half of it
+    const away = `${run.folder}.deleted`;
+    renameSync(run.folder, away);
+    rmSync(away, { recursive: true, force: true });
+  } catch (cause) {
+    throw new SymphonyError("cli/io", `Cannot delete the run: ${(cause as Error).message}`, { cause });
   }
 }
 
@@ -88,13 +107,15 @@ function beganAt(pid: number): string {
 export function lockRun(run: RunFolder): () => void {
   const lock = join(run.folder, "lock");
   const own = join(run.folder, `lock.${process.pid}.${crypto.randomUUID()}`);
-  writeFileSync(own, `${process.pid} ${beganAt(process.pid)}`);
   try {
+    writeFileSync(own, `${process.pid} ${beganAt(process.pid)}`);
     for (;;) {
       try {
         // a link appears whole or not at all, and never over another
         linkSync(own, lock);
-        return () => rmSync(lock, { force: true });
+        return () => {
+          if (ownerOf(run) === process.pid) rmSync(lock, { force: true });
+        };
       } catch (cause) {
         if ((cause as { code?: string }).code !== "EEXIST") throw new SymphonyError("cli/io", `Cannot lock the run: ${(cause as Error).message}`, { cause });
       }
@@ -108,9 +129,12 @@ export function lockRun(run: RunFolder): () => void {
         continue;
       }
       const [pid, began] = readFileSync(stale, "utf8").split(" ");
-      if (beganAt(Number(pid)) === began) renameSync(stale, lock);
+      if (isAlive(pid, began)) renameSync(stale, lock);
       else rmSync(stale, { force: true });
     }
+  } catch (cause) {
+    if (cause instanceof SymphonyError) throw cause;
+    throw new SymphonyError("cli/io", `Cannot lock the run: ${(cause as Error).message}`, { cause });
   } finally {
     rmSync(own, { force: true });
   }

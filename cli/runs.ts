@@ -1,11 +1,9 @@
 // `symphony runs`: the runs that a home keeps.
-import { rmSync } from "node:fs";
 import { foldEvents, type Past, readJournal } from "../pit/mod.ts";
-import { SymphonyError } from "../runtime/mod.ts";
 import { readArgs, usage } from "./args.ts";
 import { help } from "./help.ts";
 import { spellMs, withoutControls, write } from "./print.ts";
-import { findRunFolder, listRunFolders, lockRun, ownerOf, type RunFolder } from "./run-store.ts";
+import { findRunFolder, listRunFolders, ownerOf, removeRun, type RunFolder } from "./run-store.ts";
 import { type Backstage, openBackstage } from "./stage.ts";
 
 export async function runs(args: string[]): Promise<number> {
@@ -14,7 +12,9 @@ export async function runs(args: string[]): Promise<number> {
   const [action, ...ids] = positionals;
   const backstage = await openBackstage(values);
   if (action === "list" && ids.length === 0) {
-    const all = await Promise.all(listRunFolders(backstage.home).map((folder) => summary(folder, backstage)));
+    const all: Summary[] = [];
+    // one after the other: a journal may be large
+    for (const folder of listRunFolders(backstage.home)) all.push(await summary(folder, backstage));
     all.sort((a, b) => a.began - b.began);
     for (const one of all) write(1, values["json"] ? `${JSON.stringify(one)}\n` : line(one));
     if (all.length === 0 && !values["json"]) write(2, "No runs are kept yet.\n");
@@ -34,15 +34,14 @@ export async function runs(args: string[]): Promise<number> {
     else {
       write(1, line(one));
       for (const { node, state, attempt, message } of nodes)
-        write(1, `  ${node}: ${state}${attempt > 1 ? `, attempt ${attempt}` : ""}${message ? `  ${withoutControls(message)}` : ""}\n`);
+        write(1, `  ${withoutControls(node)}: ${state}${attempt > 1 ? `, attempt ${attempt}` : ""}${message ? `  ${withoutControls(message)}` : ""}\n`);
     }
     return 0;
   }
   if (action === "delete" && ids.length > 0) {
-    for (const folder of ids.map((id) => findRunFolder(backstage.home, id))) {
-      // held, so that nobody takes it up while it goes
-      lockRun(folder);
-      rmSync(folder.folder, { recursive: true });
+    const folders = new Map(ids.map((id) => findRunFolder(backstage.home, id)).map((folder) => [folder.id, folder]));
+    for (const folder of folders.values()) {
+      removeRun(folder);
       write(2, `deleted ${folder.id}\n`);
     }
     return 0;
@@ -77,15 +76,15 @@ async function summary(folder: RunFolder, backstage: Backstage): Promise<Summary
     const state = past.state === "running" || past.state === "paused" || past.state === "pending" ? (live ? past.state : "interrupted") : past.state;
     const began = (past.started as { at?: number } | undefined)?.at ?? 0;
     const { message } = past.ended ?? {};
-    return { run: folder.id, melody: past.started?.melody ?? "", state, began, ms: past.last - began, nodes, ...(message ? { error: message } : {}) };
+    return { run: folder.id, melody: past.started?.melody ?? "", state, began, ms: Math.max(0, past.last - began), nodes, ...(message ? { error: message } : {}) };
   } catch (cause) {
-    if (!(cause instanceof SymphonyError)) throw cause;
-    return { run: folder.id, melody: "", state: "unreadable", began: 0, ms: 0, nodes, error: cause.message };
+    // whatever is wrong with one, the others are still told
+    return { run: folder.id, melody: "", state: "unreadable", began: 0, ms: 0, nodes, error: (cause as Error).message };
   }
 }
 
 function line({ run, melody, state, began, ms, nodes, error }: Summary): string {
   const when = began ? new Date(began).toISOString().slice(0, 19).replace("T", " ") : "?";
   const counts = Object.entries(nodes).filter(([, count]) => count > 0);
-  return `${run}  ${state.padEnd(11)}  ${when}  ${spellMs(ms).padStart(8)}  ${melody}  ${counts.map(([name, count]) => `${count} ${name}`).join(", ")}${error ? `  ${withoutControls(error)}` : ""}\n`;
+  return `${run}  ${state.padEnd(11)}  ${when}  ${spellMs(ms).padStart(8)}  ${withoutControls(melody)}  ${counts.map(([name, count]) => `${count} ${name}`).join(", ")}${error ? `  ${withoutControls(error)}` : ""}\n`;
 }

@@ -48,7 +48,7 @@ export async function openBackstage(values: Parsed["values"]): Promise<Backstage
   const catalogue = await discoverExtensions(platform, folders, embedded ? await embedded.extensions() : []);
   for (const folder of named)
     if (!isFolder(folder)) catalogue.faults.push(new SymphonyError("cli/io", `Cannot look for extensions in ${JSON.stringify(folder)}: there is no such folder`));
-  const artifacts = createSlot(createArtifactStore({ platform, storage: createFileStorage(join(home, "artifacts")) })).part;
+  const artifacts = createSlot(createArtifactStore({ platform, storage: createFileStorage(join(home, "artifacts"), { durable: text(values["durability"]) === "power" }) })).part;
   return { home, platform, catalogue, artifacts };
 }
 

@@ -19,8 +19,8 @@ export type RunRecord = { run: string } & (
       /** What a resume needs besides: the melody's text as an artifact, granted folders, approvals and limits. */
       origin?: RunOrigin;
     }
-  /** Its process had ended, or what failed is tried again. `cut` are bytes of a torn journal that were left out. */
-  | { event: "run.resumed"; confinement: string; cut: number }
+  /** Its process had ended, or what failed is tried again. `cut` are bytes of a torn journal that were left out, `resets` paths of nodes whose past doesn't count any more. */
+  | { event: "run.resumed"; confinement: string; cut: number; resets?: readonly string[] }
   | { event: "run.paused"; stop: boolean }
   | { event: "run.continued" }
   /** `again`: it was under way when its process ended; what it did before may have been done, and its idempotency key is the same. */
@@ -32,8 +32,6 @@ export type RunRecord = { run: string } & (
   | { event: "node.cancelled"; node: string }
   | { event: "node.retrying"; node: string; attempt: number; delayMs: number; until: number; code: ErrorCode; message: string }
   | { event: "node.failed"; node: string; code: ErrorCode; detail?: string; step?: StepDetails; message: string; then: "stop" | "continue" | "skip" | "fallback" }
-  /** Is to be run anew: what it gave before doesn't count any more. */
-  | { event: "node.reset"; node: string }
   | { event: "node.progress"; node: string; fraction: number; note: string }
   | { event: "node.log"; node: string; level: string; message: string }
   | { event: "node.waiting"; node: string; prompt: string; until?: number }

@@ -21,6 +21,7 @@ import {
   type Decision,
   foldEvents,
   keepLarge,
+  loadOutputs,
   loadPast,
   openJournal,
   recoverJournal,
@@ -292,8 +293,7 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
       if (!kept().includes(`"n":${event.n},`)) breaches.push(`event ${event.n} is told before it is kept`);
     });
     if (past?.ended) {
-      const { state, outputs } = past.ended;
-      result = { run: "r", state, outputs: new Map(Object.entries(outputs)), error: undefined };
+      result = { run: "r", state: past.ended.state, outputs: await loadOutputs(past.ended, store), error: undefined };
       break;
     }
     // a journal that holds no event yet is begun anew

@@ -7,8 +7,8 @@ import { createBrowserPlatform, createMemoryStorage } from "../../runtime/platfo
 import { createRandom } from "../../tests/components.ts";
 import { createArtifactStore } from "../artifact-store/artifact-store.ts";
 import { crc32 } from "./crc32.ts";
-import { createJournal, INLINE_BYTES_MAX, keepLarge, loadPast, openJournal, readJournal, recoverJournal } from "./journal.ts";
-import { foldEvents } from "./past.ts";
+import { createJournal, INLINE_BYTES_MAX, keepLarge, LineWriter, loadPast, openJournal, readJournal, recoverJournal } from "./journal.ts";
+import { foldEvents, nodesToReset } from "./past.ts";
 import { createDagTracker } from "./run.ts";
 import type { RunResult, StepTask } from "./tracker.ts";
 
@@ -285,6 +285,41 @@ describe("a run that goes on from its journal", () => {
       expect(headerEnd).toBeGreaterThan(0);
     }
   });
+});
+
+test("what is run anew takes with it all that comes after, by edges and by fallbacks, and leaves the rest", async () => {
+  const file = memoryFile();
+  await go(file);
+  const reset = (...from: string[]) => nodesToReset(foldEvents(readJournal(file.bytes()).events), plan(), from).sort();
+  const late = ["all", "ask", "sub", "sub/in", "sum"];
+  expect(reset("broken")).toEqual(["broken", "spare", ...late].sort());
+  expect(reset("spare")).toEqual(["spare", ...late].sort());
+  expect(reset("sub")).toEqual(["all", "sub", "sub/in", "sum"]);
+  // of its own accord: what failed, also inside a map that went on without it; its other items stay
+  expect(reset()).toEqual(["all", "ask", "broken", "each", "each/2/inner", "spare", "sub", "sub/in", "sum"].sort());
+});
+
+test("a line that is whole and no event is told, not followed", async () => {
+  const file = memoryFile();
+  const header = { format: "symphony journal", version: 1, run: "r", created: 0 };
+  const ODD: unknown[] = [
+    { n: 0, at: 0, event: "run.dreamt" },
+    { n: 0, at: 0, event: "node.started", node: 5, attempt: 1 },
+    { n: 0, at: 1e300, event: "run.paused" },
+    { n: 0, at: 0, event: "node.finished", node: "a", ms: 1 },
+    { n: 0, at: 0, event: "node.finished", node: "a", ms: 1, outputs: [{ x: 1 }] },
+    { n: 0, at: 0, event: "run.started", melody: "m", nodes: 1, parallel: -3, confinement: "", inputs: {} },
+    { n: 0, at: 0, event: "run.started", melody: "m", nodes: 1, parallel: 1, confinement: "", inputs: null },
+    { n: 0, at: 0, event: "run.ended", state: "\u001b[2J", outputs: {} },
+  ];
+  for (const odd of ODD) {
+    const writer = new LineWriter();
+    writer.line(JSON.stringify(header));
+    writer.line(JSON.stringify(odd));
+    await file.truncate(0);
+    file.append(writer.take());
+    expect(() => readJournal(file.bytes())).toThrow("Cannot read the journal");
+  }
 });
 
 test("lines that are lost, doubled or from another journal end what is read", async () => {

@@ -3,9 +3,10 @@
 //
 // A line is eight hexadecimal digits of a CRC-32 over the rest, a space, and JSON; the first one is the header. JSON holds no
 // line feed of its own, so a torn line can't be taken for a whole one, and people can read the file.
-import { type AppendFile, type ArtifactRef, type EventSink, type Item, type RunEvent, SymphonyError, type Value } from "../../runtime/mod.ts";
+import { type AppendFile, type ArtifactRef, CODES, type EventSink, type Item, type RunEvent, type RunOrigin, SymphonyError, type Value } from "../../runtime/mod.ts";
 import { crc32 } from "./crc32.ts";
 import type { Past } from "./past.ts";
+import { NODE_MOVES, RUN_MOVES } from "./states.ts";
 
 /** What survives: the end of our process, or a loss of power. */
 export type Durability = "process" | "power";
@@ -39,8 +40,9 @@ export function storedId(value: Value): string | undefined {
   return stored.get(value)?.id;
 }
 
-function written(value: Value): Written {
-  const ref = stored.get(value);
+/** Items stand in their list as they are, also those that are stored besides: a list is read in one go. */
+function written(value: Value, inList = false): Written {
+  const ref = inList ? undefined : stored.get(value);
   if (ref) return ["s", ref.id, ref.size];
   switch (value.tag) {
     case "null":
@@ -58,7 +60,7 @@ function written(value: Value): Written {
     case "artifact":
       return ["a", value.val.id, value.val.size, value.val.mediaType];
     case "items":
-      return ["l", value.val.map(written)];
+      return ["l", value.val.map((item) => written(item, true))];
   }
 }
 
@@ -71,6 +73,7 @@ function base64(data: Uint8Array): string {
 /** The value, or the artifact that holds it. */
 function readWritten(one: Written): Value | { stored: string } {
   if (one === null) return { tag: "null" };
+  if (typeof one === "object" && !Array.isArray(one)) throw new SymphonyError("journal/damaged", "Cannot read the journal: a value of no known form");
   if (typeof one === "boolean") return { tag: "boolean", val: one };
   if (typeof one === "number") return { tag: "number", val: one };
   const [kind, a, b, c] = one as [string, unknown, unknown, unknown];
@@ -256,10 +259,15 @@ export function readJournal(bytes: Uint8Array): ReadJournal {
     if (!header) header = readHeader(json);
     else {
       const event = json as unknown as RunEvent & { outputs?: Written[] };
-      if (event.n !== events.length) {
-        why = `line ${events.length + 2} has the number ${event.n}`;
+      if (event?.n !== events.length) {
+        why = `line ${events.length + 2} has the number ${event?.n}`;
         break;
       }
+      if (!isEvent(event))
+        throw new SymphonyError(
+          "journal/damaged",
+          `Cannot read the journal: line ${events.length + 2} is whole, and no event that this Symphony knows; use the Symphony that wrote it`,
+        );
       events.push(readEvent(event, header.run));
     }
     at = end + 1;
@@ -296,6 +304,47 @@ function readHeader(json: Record<string, unknown>): { run: string; created: numb
     );
   return { run, created };
 }
+
+/** Whether a line has the form of an event; what stands in its values is seen when they are read. */
+function isEvent(line: RunEvent): boolean {
+  const is = (value: unknown, type: "string" | "number"): boolean => typeof value === type && (type !== "number" || Number.isFinite(value));
+  const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!EVENTS.has(line.event) || !is(line.at, "number") || Math.abs(line.at) > 8.64e15) return false;
+  if (line.event.startsWith("node.") && !is((line as { node?: unknown }).node, "string")) return false;
+  switch (line.event) {
+    case "run.started":
+      return (
+        isObject(line.inputs) &&
+        is(line.melody, "string") &&
+        Number.isInteger(line.parallel) &&
+        line.parallel >= 1 &&
+        line.parallel <= 1000 &&
+        (line.origin === undefined || isOrigin(line.origin))
+      );
+    case "run.ended":
+      return isObject(line.outputs) && END_STATES.has(line.state) && (line.code === undefined || Object.hasOwn(CODES, line.code));
+    case "run.resumed":
+      return line.resets === undefined || (Array.isArray(line.resets) && line.resets.every((path) => is(path, "string")));
+    case "node.started":
+      return Number.isInteger(line.attempt) && line.attempt >= 1;
+    case "node.finished":
+      return Array.isArray(line.outputs);
+    case "node.failed":
+      return Object.hasOwn(CODES, line.code) && is(line.message, "string");
+    case "node.retrying":
+      return Number.isInteger(line.attempt) && is(line.until, "number");
+    default:
+      return true;
+  }
+}
+
+function isOrigin({ source, file, folders, approved, extensions }: RunOrigin): boolean {
+  const texts = (values: unknown): boolean => typeof values === "object" && values !== null && Object.values(values).every((value) => typeof value === "string");
+  return typeof source === "string" && typeof file === "string" && texts(folders) && Array.isArray(approved) && texts(approved) && texts(extensions);
+}
+
+const END_STATES: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
+const EVENTS: ReadonlySet<string> = new Set([...Object.keys(NODE_MOVES), ...Object.keys(RUN_MOVES), "node.progress", "node.log"]);
 
 function readEvent(event: RunEvent, run: string): RunEvent {
   event.run = run;
@@ -374,6 +423,14 @@ export async function loadPast(past: Past, store: ValueStore): Promise<void> {
     if (covered(path)) past.nodes.delete(path);
     else if (node.outputs.some((value) => (value as unknown as StoredValue | undefined)?.tag === "stored")) node.outputs = await Promise.all(node.outputs.map(load));
   }
-  for (const values of [past.started?.inputs, past.ended?.outputs] as (Record<string, Value> | undefined)[])
+  for (const values of [past.started?.inputs] as (Record<string, Value> | undefined)[])
     for (const [name, value] of Object.entries(values ?? {})) (values as Record<string, Value>)[name] = (await load(value)) as Value;
+}
+
+/** Loads what a run that has ended gave. */
+export async function loadOutputs(ended: NonNullable<Past["ended"]>, store: ValueStore): Promise<Map<string, Value>> {
+  const outputs = new Map<string, Value>();
+  for (const [name, value] of Object.entries(ended.outputs))
+    outputs.set(name, (value as unknown as StoredValue).tag === "stored" ? await loadLarge((value as unknown as StoredValue).val, store) : value);
+  return outputs;
 }

@@ -1,6 +1,6 @@
 // What a log says of a run: each node's last state, and what a resume needs of it. Pure; checks every change against the table
 // of states. Leaves out reading the log.
-import { type RunEvent, type RunState, SymphonyError, type Value } from "../../runtime/mod.ts";
+import { type Plan, type PlanNode, type RunEvent, type RunState, SymphonyError, type Value } from "../../runtime/mod.ts";
 import { moveNode, moveRun, type NodeState } from "./states.ts";
 
 export interface PastNode {
@@ -36,6 +36,10 @@ export function foldEvents(events: Iterable<RunEvent>): Past {
     if ("node" in event) foldNode(past.nodes, event);
     else if (event.event === "run.started") past.started = event;
     else if (event.event === "run.ended") past.ended = event;
+    else if (event.event === "run.resumed") {
+      past.ended = undefined;
+      for (const path of event.resets ?? []) past.nodes.delete(path);
+    }
   }
   return past;
 }
@@ -50,8 +54,11 @@ function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node:
   switch (event.event) {
     case "node.started":
       node.attempt = event.attempt;
-      node.decided = undefined;
-      node.until = 0;
+      // one that is run again after its process ended keeps what a person said, and the end of its wait
+      if (!event.again) {
+        node.decided = undefined;
+        node.until = 0;
+      }
       return;
     case "node.finished":
       node.outputs = event.outputs;
@@ -68,22 +75,62 @@ function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node:
       return;
     case "node.decided":
       node.decided = { approved: event.approved, reason: event.reason };
-      return;
-    case "node.reset":
-      nodes.delete(event.node);
   }
 }
 
 /**
- * The nodes that must run anew so that a run that has ended can end better: all that failed, was cancelled or skipped; with
- * `from`, that node and all that comes after it. Their records are to be appended as `node.reset`.
+ * The paths whose past must not count so that a run that has ended can end better: what failed or was cancelled and, with `from`,
+ * those nodes; all that comes after them by edges or fallbacks; and the maps and sub-melodies around, whose other items stay.
  */
-export function nodesToReset({ nodes }: Past, from: ReadonlySet<string> | undefined): string[] {
-  const out: string[] = [];
-  for (const [path, { state }] of nodes) {
-    const again = state === "failed" || state === "cancelled" || state === "skipped";
-    const top = path.split("/", 1)[0] as string;
-    if (again || from?.has(top) === true) out.push(path);
+export function nodesToReset({ nodes }: Past, plan: Plan, from: readonly string[]): string[] {
+  /** With all that is inside. */
+  const whole = new Set<string>();
+  /** The node alone. */
+  const reopened = new Set<string>();
+  const open: { path: string; all: boolean }[] = from.map((path) => ({ path, all: true }));
+  if (from.length === 0) for (const [path, { state }] of nodes) if (state === "failed" || state === "cancelled") open.push({ path, all: false });
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { path } = next;
+    const place = placeOf(plan, path);
+    if (!place) continue;
+    const { level, index, prefix, around } = place;
+    const node = level.nodes[index] as PlanNode;
+    const all = next.all || !(node.work.does === "map" || node.work.does === "melody");
+    const seen = all ? whole : reopened;
+    if (seen.has(path) || whole.has(path)) continue;
+    seen.add(path);
+    const add = (at: number): void => void open.push({ path: prefix + (level.nodes[at] as PlanNode).id, all: true });
+    const after = (at: number): void => {
+      for (let e = level.graph.outStart[at] as number; e < (level.graph.outStart[at + 1] as number); e++) add(level.graph.to[level.graph.outEdges[e] as number] as number);
+    };
+    after(index);
+    if (node.fallback >= 0) add(node.fallback);
+    // what a fallback gives goes where the node that it stands for would have given
+    for (const [at, { fallback }] of level.nodes.entries()) if (fallback === index) after(at);
+    if (around !== undefined) open.push({ path: around, all: false });
   }
-  return out;
+  const inside = (path: string): boolean => {
+    for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) if (whole.has(path.slice(0, slash))) return true;
+    return false;
+  };
+  return [...nodes.keys()].filter((path) => whole.has(path) || reopened.has(path) || inside(path));
+}
+
+/** Where a node instance stands: its level of the plan, its number there, and the node around that level. */
+function placeOf(plan: Plan, path: string): { level: Plan; index: number; prefix: string; around: string | undefined } | undefined {
+  const parts = path.split("/");
+  let level = plan;
+  let prefix = "";
+  let around: string | undefined;
+  for (let at = 0; ; at++) {
+    const index = level.nodes.findIndex(({ id }) => id === parts[at]);
+    if (index < 0) return undefined;
+    if (at === parts.length - 1) return { level, index, prefix, around };
+    const { work } = level.nodes[index] as PlanNode;
+    if (work.does !== "map" && work.does !== "melody") return undefined;
+    around = `${prefix}${parts[at]}`;
+    prefix = `${around}/`;
+    if (work.does === "map") prefix += `${parts[++at]}/`;
+    level = work.body;
+  }
 }

@@ -98,11 +98,8 @@ class Run implements RunHandle {
     const begin = (): void => {
       if (this.#over) return;
       if (past?.started) {
-        this.#record({ run, event: "run.resumed", confinement, cut: past.cut });
-        for (const node of resets) {
-          past.nodes.delete(node);
-          this.#record({ run, event: "node.reset", node });
-        }
+        for (const path of resets) past.nodes.delete(path);
+        this.#record({ run, event: "run.resumed", confinement, cut: past.cut, ...(resets.length > 0 ? { resets } : {}) });
       } else
         this.#record({
           run,

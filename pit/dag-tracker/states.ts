@@ -24,7 +24,6 @@ export const NODE_MOVES: Readonly<Record<Exclude<NodeEvent, "node.progress" | "n
   "node.failed": { pending: "failed", running: "failed", waiting: "failed" },
   "node.retrying": { running: "retrying", waiting: "retrying" },
   "node.cancelled": { running: "cancelled", waiting: "cancelled", retrying: "cancelled" },
-  "node.reset": { completed: "pending", failed: "pending", skipped: "pending", cancelled: "pending", running: "pending", waiting: "pending", retrying: "pending" },
 };
 
 type RunEventName = Extract<RunEvent["event"], `run.${string}`>;

@@ -70,8 +70,8 @@ async function readRegularFile(path: string, most: number): Promise<Uint8Array |
 
 let temporaries = 0;
 
-/** Files below one folder, written beside their place and renamed into it. */
-export function createFileStorage(folder: string): Storage {
+/** Files below one folder, written beside their place and renamed into it; `durable`: on stable storage before that is told. */
+export function createFileStorage(folder: string, { durable = false }: { durable?: boolean } = {}): Storage {
   const place = (name: string): string => {
     if (!/^[a-z0-9][a-z0-9./-]*$/.test(name) || name.includes("..")) throw new TypeError(`storage name ${JSON.stringify(name)}`);
     return join(folder, name);
@@ -83,7 +83,9 @@ export function createFileStorage(folder: string): Storage {
   const settle = async (from: string, name: string): Promise<void> => {
     const to = place(name);
     await mkdir(dirname(to), { recursive: true });
+    if (durable) await syncPath(from);
     await rename(from, to);
+    if (durable) await syncPath(dirname(to));
   };
   return {
     read: (name) => readFile(place(name)).then((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), absent),
@@ -167,6 +169,15 @@ function appendFile(path: string): AppendFile {
     truncate: async (size) => attempt(() => ftruncateSync(fd, size)),
     close: async () => attempt(() => closeSync(fd)),
   };
+}
+
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function readAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {

@@ -210,3 +210,44 @@ test(
   },
   TEST_MS,
 );
+
+test(
+  "large items of a list come back one by one, and a map that is run again from can be gone on with",
+  async () => {
+    const home = warmHome();
+    const items = Array.from({ length: 3 }, (_, i) => ({ i, text: "x".repeat(6000) }));
+    const list = join(folderOf({ "list.json": JSON.stringify(items) }), "list.json");
+    const file = melody({
+      inputs: { list: { type: "list<json>" } },
+      outputs: { o: { type: "list<json>" } },
+      nodes: [
+        {
+          id: "each",
+          kind: "control",
+          control: "map",
+          body: {
+            inputs: { item: { type: "json" } },
+            outputs: { x: { type: "json" } },
+            nodes: [{ id: "x", kind: "operator", uses: "json-transform", settings: { expression: "@" } }],
+            edges: [
+              { from: "inputs.item", to: "x.data" },
+              { from: "x.result", to: "outputs.x" },
+            ],
+          },
+        },
+      ],
+      edges: [
+        { from: "inputs.list", to: "each.items" },
+        { from: "each.x", to: "outputs.o" },
+      ],
+    });
+    const first = finalOf(await symphony(["run", file, "--json", "--input", `list=@${list}`], { home }));
+    expect(first.outputs).toEqual({ o: items });
+    expect(finalOf(await symphony(["resume", first.run, "--json"], { home }))).toEqual(first);
+    expect(finalOf(await symphony(["resume", first.run, "--from", "each", "--json"], { home }))).toEqual(first);
+    expect(finalOf(await symphony(["resume", first.run, "--json"], { home }))).toEqual(first);
+    const line = JSON.parse((await symphony(["runs", "list", "--json"], { home })).stdout) as object;
+    expect(line).toMatchObject({ run: first.run, state: "completed" });
+  },
+  TEST_MS,
+);
