@@ -174,7 +174,7 @@ async function memory(): Promise<string[]> {
         `memory, ${name}, ${guest} after its deadline by ${at(0.5)} ms (median), ${at(0.95)} ms (95 %), ${at(1)} ms (most), ${(inTime * 100).toFixed(0)} % within ${STOPPED_MS_MAX} ms, ${late.length} kills`,
       );
       if (guest.endsWith("stopped") && inTime < STOPPED_SHARE)
-        faults.push(`${name}, ${guest}: only ${(inTime * 100).toFixed(0)} % of the kills were over ${STOPPED_MS_MAX} ms after the deadline`);
+        faults.push(`${name}, ${guest}: only ${(inTime * 100).toFixed(0)} % of the kills had stopped it within ${STOPPED_MS_MAX} ms`);
     }
     if (growth.size < 2 || gone.size < 2) faults.push(`${name}: the memory test told no figures`);
   }
