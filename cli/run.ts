@@ -1,5 +1,4 @@
 // `symphony run`: a melody from its file to its end.
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createJournal, type Durability } from "../pit/mod.ts";
 import type { Plan } from "../runtime/mod.ts";
@@ -32,7 +31,7 @@ export async function run(args: string[]): Promise<number> {
   const durability = durabilityOf(text(values["durability"]) ?? "process");
   await using stage = await openStage(values);
   for (const fault of stage.catalogue.faults) write(2, `warning: ${withoutControls(fault.message)}\n`);
-  const plan = await soundMelody(file, stage.catalogue);
+  const { plan, source: written } = await soundMelody(file, stage.catalogue);
   const approved = texts(values["approve"]);
   approvals(plan, approved);
   if (timeoutMs !== undefined) plan.timeoutMs = Math.min(plan.timeoutMs ?? timeoutMs, timeoutMs);
@@ -40,9 +39,9 @@ export async function run(args: string[]): Promise<number> {
   const out = text(values["out"]);
   if (out) checkWritable(resolve(out));
 
-  const source = await stage.artifacts.put(readFileSync(file), "application/vnd.symphony.melody+json");
+  const { id: source } = await stage.artifacts.put(new TextEncoder().encode(written), "application/vnd.symphony.melody+json");
   const folders = Object.fromEntries([...grants.folders].map(([name, { path }]) => [name, path]));
-  const origin = { source: source.id, file: resolve(file), folders, approved, extensions: await usedExtensions(plan, stage), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const origin = { source, file: resolve(file), folders, approved, extensions: await usedExtensions(plan, stage), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   const folder = createRunFolder(stage.home);
   const unlock = lockRun(folder);
   try {

@@ -242,7 +242,7 @@ export interface StoredValue {
  */
 export function readJournal(bytes: Uint8Array): ReadJournal {
   let at = 0;
-  let events: RunEvent[] = [];
+  const events: RunEvent[] = [];
   let header: { run: string; created: number } | undefined;
   let why = "";
   while (at < bytes.length) {
@@ -273,7 +273,6 @@ export function readJournal(bytes: Uint8Array): ReadJournal {
     at = end + 1;
   }
   if (!header) throw new SymphonyError("journal/damaged", `Cannot read the journal: ${why || "it is empty"}`);
-  if (events.length === 0) events = [];
   return { ...header, events, soundBytes: at, cut: at < bytes.length ? { bytes: bytes.length - at, why } : undefined };
 }
 

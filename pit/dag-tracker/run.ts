@@ -71,6 +71,8 @@ class Run implements RunHandle {
   #pumping = false;
   #state: RunState = "running";
   #over = false;
+  /** The log takes no more: nothing more is told, and nothing begins. */
+  #brokenOff = false;
   #resolve!: (result: RunResult) => void;
   #cancelTimeout: (() => void) | undefined;
 
@@ -98,7 +100,6 @@ class Run implements RunHandle {
     const begin = (): void => {
       if (this.#over) return;
       if (past?.started) {
-        for (const path of resets) past.nodes.delete(path);
         this.#record({ run, event: "run.resumed", confinement, cut: past.cut, ...(resets.length > 0 ? { resets } : {}) });
       } else
         this.#record({
@@ -149,7 +150,7 @@ class Run implements RunHandle {
   }
 
   #record(record: RunRecord): void {
-    if (this.#state === "pending") return;
+    if (this.#brokenOff) return;
     try {
       this.#log.append(record);
     } catch (cause) {
@@ -173,9 +174,9 @@ class Run implements RunHandle {
 
   /** A log that takes no more ends the run where it stands, for nothing may happen that isn't told; a resume can go on. */
   #breakOff(cause: unknown): void {
-    if (this.#state === "pending") return;
+    if (this.#brokenOff) return;
     this.#over = true;
-    this.#state = "pending";
+    this.#brokenOff = true;
     this.#end("failed", new SymphonyError("run/journal", `Cannot go on: what happens can't be kept: ${(cause as Error).message}`, { cause }));
   }
 
@@ -191,7 +192,7 @@ class Run implements RunHandle {
       ...(error ? { code: error.code, ...(error.detail ? { detail: error.detail } : {}), message: error.message } : {}),
     });
     const end = (): void => {
-      if (this.#state === "pending") return;
+      if (this.#brokenOff) return;
       this.#state = state;
       this.#end(state, error);
     };
@@ -370,7 +371,7 @@ class Run implements RunHandle {
     const all = this.#starting;
     this.#starting = [];
     // what isn't kept doesn't begin
-    if (this.#state === "pending") return;
+    if (this.#brokenOff) return;
     for (let at = 0; at < all.length; at++) {
       const one = all[at] as Starting;
       // one launched before it may have ended the frame

@@ -43,7 +43,7 @@ export interface RunOptions {
   parallel?: number;
   /** What the log holds of this run already: it goes on from there. */
   past?: Past;
-  /** Nodes, by their paths, whose past doesn't count: they run anew. */
+  /** Nodes, by their paths, that run anew: `past` is without them, and the resume tells it. */
   resets?: readonly string[];
   /** Told in `run.started`, for a resume. */
   origin?: RunOrigin;
