@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import type { CallResult } from "../runtime/extension/isolate/isolate.ts";
 import type { Entry } from "../runtime/value.ts";
 import { type Bench, createBench, guest } from "./components.ts";
+import { family } from "./processes.ts";
 
 const MIB = 1024 * 1024;
 const MEMORY_MIB = 128;
@@ -24,16 +25,6 @@ const settings = (then: string, most: number): Entry[] => [
 ];
 const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
-/** A process and what it started, as ids. */
-function family(pid: number): number[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return [pid, ...(children ? children.split(" ").flatMap((child) => family(Number(child))) : [])];
-  } catch {
-    return [];
-  }
-}
 
 /** Whether a process runs no more: it isn't there, or only its number waits to be collected. */
 function gone(pid: number): boolean {

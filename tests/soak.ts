@@ -10,6 +10,7 @@ import { discoverExtensions, planMelody, readMelody } from "../runtime/mod.ts";
 import { createRandom } from "./components.ts";
 import { createCorpus } from "./corpus.ts";
 import { createTestPlatform, root } from "./platform.ts";
+import { family } from "./processes.ts";
 
 const MIB = 1024 * 1024;
 const bun = join(root, "node_modules/bun/bin/bun.exe");
@@ -126,15 +127,6 @@ function statusOf(pid: number, name: "VmRSS" | "VmHWM"): number {
     return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
   } catch {
     return 0;
-  }
-}
-
-function family(pid: number): number[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return [pid, ...(children ? children.split(" ").flatMap((child) => family(Number(child))) : [])];
-  } catch {
-    return [];
   }
 }
 
