@@ -1,6 +1,8 @@
 // Shows a run while it goes: a live tree on a terminal, plain lines elsewhere. Reads events only.
 import { stderr } from "node:process";
-import type { EventLog, Plan, RunEvent } from "../runtime/mod.ts";
+import type { RunSnapshot } from "../pit/mod.ts";
+import type { Plan, RunEvent } from "../runtime/mod.ts";
+import type { Told } from "./home/home.ts";
 import { fit, pad, type Paint, painter, spellMs, withoutControls, write } from "./print.ts";
 
 interface Row {
@@ -27,9 +29,30 @@ const SIGNS: Record<Row["state"], [string, Parameters<Paint>[0]]> = {
 const FRAME_MS = 80;
 const LINE_EVERY_MS = 2000;
 
-/** Follows a run until `stop` is called. */
-export function showProgress(plan: Plan, log: EventLog): { stop(): void; pause(): void; resume(): void } {
-  return stderr.isTTY ? showTree(plan, log) : showLines(plan, log);
+/** Shows what it is told of a run, until `stop` is called. */
+export function showProgress(plan: Plan): Progress {
+  return stderr.isTTY ? showTree(plan) : showLines(plan);
+}
+
+export interface Progress {
+  take(told: Told): void;
+  stop(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** What would have been told of a node until now, as far as it shows. */
+function* asEvents({ run, nodes }: RunSnapshot): Generator<RunEvent> {
+  for (const one of nodes) {
+    const { node, state, attempt, began, items, ms = 0, until, prompt = "", code, message = "" } = one;
+    const event = (record: object): RunEvent => ({ run, n: 0, at: began ?? 0, node, ...record }) as unknown as RunEvent;
+    if (state !== "skipped") yield event({ event: "node.started", attempt, items });
+    if (state === "completed") yield event({ event: "node.finished", ms, outputs: [] });
+    else if (state === "waiting") yield event({ event: "node.waiting", prompt, until });
+    else if (state === "failed") yield event({ event: "node.failed", code, message });
+    else if (state === "skipped") yield event({ event: "node.skipped", why: "" });
+    else if (state === "cancelled") yield event({ event: "node.cancelled" });
+  }
 }
 
 function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row | undefined } {
@@ -120,7 +143,9 @@ function details(row: Row): string {
   return [items, time, withoutControls(row.note)].filter((part) => part !== "").join("  ");
 }
 
-function showTree(plan: Plan, log: EventLog): { stop(): void; pause(): void; resume(): void } {
+const lineOf = (row: Row): string => `${row.id}: ${row.state}${details(row) ? `  ${details(row)}` : ""}\n`;
+
+function showTree(plan: Plan): Progress {
   const { rows, take } = createRows(plan);
   const paint = painter();
   let drawn = 0;
@@ -142,16 +167,18 @@ function showTree(plan: Plan, log: EventLog): { stop(): void; pause(): void; res
     drawn = lines.length;
     dirty = false;
   };
-  const end = log.subscribe((event) => {
-    if (take(event) || (event.event === "node.finished" && event.node.includes("/"))) dirty = true;
-  });
   const timer = setInterval(() => {
     if (dirty || rows.some(({ state }) => state === "running")) draw();
   }, FRAME_MS);
+  let stopped = false;
   return {
+    take(told) {
+      for (const event of "event" in told ? [told.event] : asEvents(told.snapshot)) if (take(event) || (event.event === "node.finished" && event.node.includes("/"))) dirty = true;
+    },
     stop() {
+      if (stopped) return;
+      stopped = true;
       clearInterval(timer);
-      end();
       draw();
     },
     pause() {
@@ -165,22 +192,25 @@ function showTree(plan: Plan, log: EventLog): { stop(): void; pause(): void; res
   };
 }
 
-function showLines(plan: Plan, log: EventLog): { stop(): void; pause(): void; resume(): void } {
+function showLines(plan: Plan): Progress {
   const { rows, take } = createRows(plan);
-  const end = log.subscribe((event) => {
-    const row = take(event);
-    if (!row || event.event === "node.progress" || event.event === "node.started") return;
-    if (event.event === "node.log" && event.level === "debug") return;
-    write(2, `${row.id}: ${event.event === "node.log" ? withoutControls(event.message) : `${row.state}${details(row) ? `  ${details(row)}` : ""}`}\n`);
-  });
   const timer = setInterval(() => {
     for (const row of rows) if (row.state === "running" && row.items > 0) write(2, `${row.id}: running  ${details(row)}\n`);
   }, LINE_EVERY_MS);
   return {
-    stop() {
-      clearInterval(timer);
-      end();
+    take(told) {
+      if ("snapshot" in told) {
+        for (const event of asEvents(told.snapshot)) take(event);
+        for (const row of rows) if (row.state !== "waiting") write(2, lineOf(row));
+        return;
+      }
+      const { event } = told;
+      const row = take(event);
+      if (!row || event.event === "node.progress" || event.event === "node.started") return;
+      if (event.event === "node.log" && event.level === "debug") return;
+      write(2, event.event === "node.log" ? `${row.id}: ${withoutControls(event.message)}\n` : lineOf(row));
     },
+    stop: () => clearInterval(timer),
     pause() {},
     resume() {},
   };

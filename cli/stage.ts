@@ -3,14 +3,13 @@ import { statSync } from "node:fs";
 import { availableParallelism, homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { env } from "node:process";
-import { type ArtifactStore, createArtifactStore, createSlot } from "../pit/mod.ts";
+import { type ArtifactStore, createArtifactStore, createSlot, type Durability } from "../pit/mod.ts";
 import {
   createExtensionHost,
   createIsolatePool,
   createPreparer,
   discoverExtensions,
   type ExtensionHost,
-  type IsolatePool,
   type LoadedCatalogue,
   type ProcessPlatform,
   SymphonyError,
@@ -24,14 +23,20 @@ export interface Backstage {
   home: string;
   platform: ProcessPlatform;
   catalogue: LoadedCatalogue;
+  /** Folders that were named to look for extensions in. */
+  searched: readonly string[];
   artifacts: ArtifactStore;
 }
 
+/** What runs need besides; runs share its processes. */
 export interface Stage extends Backstage {
-  pool: IsolatePool;
-  host: ExtensionHost;
+  /** The extensions that are installed now, also those in these folders, and a host for them. */
+  hostFor(searched: readonly string[], durability: Durability): Promise<{ catalogue: LoadedCatalogue; host: ExtensionHost }>;
+  artifactsFor(durability: Durability): ArtifactStore;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+const root = join(import.meta.dirname, "..");
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
@@ -40,29 +45,42 @@ function homeFolder(values: Parsed["values"]): string {
 }
 
 export async function openBackstage(values: Parsed["values"]): Promise<Backstage> {
-  const root = join(import.meta.dirname, "..");
   const home = homeFolder(values);
   const platform = createSystemPlatform({ isolate: join(root, ".build/isolate/isolate.mjs"), prepare: join(root, ".build/prepare/prepare.mjs"), compiled: embedded !== undefined });
-  const named = texts(values["extensions"]).map((folder) => resolve(folder));
-  const folders = [...(embedded ? [] : [join(root, "extensions")]), ...named, join(home, "extensions")];
-  const catalogue = await discoverExtensions(platform, folders, embedded ? await embedded.extensions() : []);
-  for (const folder of named)
+  const searched = texts(values["extensions"]).map((folder) => resolve(folder));
+  const catalogue = await discover(platform, home, searched);
+  for (const folder of searched)
     if (!isFolder(folder)) catalogue.faults.push(new SymphonyError("cli/io", `Cannot look for extensions in ${JSON.stringify(folder)}: there is no such folder`));
-  const artifacts = createSlot(createArtifactStore({ platform, storage: createFileStorage(join(home, "artifacts"), { durable: text(values["durability"]) === "power" }) })).part;
-  return { home, platform, catalogue, artifacts };
+  return { home, platform, catalogue, searched, artifacts: openArtifacts(home, platform, "process") };
 }
 
-export async function openStage(values: Parsed["values"]): Promise<Stage> {
-  const backstage = await openBackstage(values);
-  const { platform, home, catalogue, artifacts } = backstage;
+async function discover(platform: ProcessPlatform, home: string, searched: readonly string[]): Promise<LoadedCatalogue> {
+  const folders = [...(embedded ? [] : [join(root, "extensions")]), ...searched, join(home, "extensions")];
+  return discoverExtensions(platform, folders, embedded ? await embedded.extensions() : []);
+}
+
+function openArtifacts(home: string, platform: ProcessPlatform, durability: Durability): ArtifactStore {
+  return createSlot(createArtifactStore({ platform, storage: createFileStorage(join(home, "artifacts"), { durable: durability === "power" }) })).part;
+}
+
+export async function openStage(backstage: Backstage): Promise<Stage> {
+  const { platform, home, artifacts } = backstage;
   const pool = createIsolatePool({ platform, perComponentMax: availableParallelism() });
   const files = createFileStorage(join(home, "cache/components"));
   const preparer = createPreparer({ platform, cache: embedded ? embedded.cacheOver(files) : files });
-  const host = createExtensionHost({ catalogue, preparer, pool, artifacts });
+  let durable: ArtifactStore | undefined;
+  const artifactsFor = (durability: Durability): ArtifactStore => {
+    if (durability === "process") return artifacts;
+    durable ??= openArtifacts(home, platform, "power");
+    return durable;
+  };
   return {
     ...backstage,
-    pool,
-    host,
+    async hostFor(searched, durability) {
+      const catalogue = await discover(platform, home, searched);
+      return { catalogue, host: createExtensionHost({ catalogue, preparer, pool, artifacts: artifactsFor(durability) }) };
+    },
+    artifactsFor,
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       await platform[Symbol.asyncDispose]();

@@ -2,7 +2,22 @@
 // will stand beside these two.
 export { type ArtifactStore, createArtifactStore } from "./artifact-store/artifact-store.ts";
 export { createDagTracker } from "./dag-tracker/run.ts";
-export { createJournal, type Durability, type Journal, keepLarge, loadOutputs, loadPast, openJournal, readJournal, recoverJournal } from "./dag-tracker/journal.ts";
-export { foldEvents, nodesToReset, type Past, type PastNode } from "./dag-tracker/past.ts";
+export {
+  createJournal,
+  type Durability,
+  type Journal,
+  keepLarge,
+  loadOutputs,
+  loadPast,
+  openJournal,
+  parseEvent,
+  readJournal,
+  readValues,
+  recoverJournal,
+  spellEvent,
+  spellValues,
+  type ValueStore,
+} from "./dag-tracker/journal.ts";
+export { emptyPast, foldEvent, foldEvents, type NodeSnapshot, nodesToReset, type Past, type PastNode, type RunSnapshot, snapshotOf, withoutOutputs } from "./dag-tracker/past.ts";
 export type { DagTracker, Decision, RunHandle, RunResult, StepTask, TrackerPorts } from "./dag-tracker/tracker.ts";
 export { createSlot, type Slot } from "./slot.ts";

@@ -34,7 +34,8 @@ export type RunRecord = { run: string } & (
   | { event: "node.failed"; node: string; code: ErrorCode; detail?: string; step?: StepDetails; message: string; then: "stop" | "continue" | "skip" | "fallback" }
   | { event: "node.progress"; node: string; fraction: number; note: string }
   | { event: "node.log"; node: string; level: string; message: string }
-  | { event: "node.waiting"; node: string; prompt: string; until?: number }
+  /** For a time (`until`), or for a person, who is shown `value`. */
+  | { event: "node.waiting"; node: string; prompt: string; until?: number; value?: Value }
   | { event: "node.decided"; node: string; approved: boolean; reason: string }
   | { event: "run.ended"; state: EndState; outputs: Readonly<Record<string, Value>>; code?: ErrorCode; detail?: string; message?: string }
 );
@@ -50,6 +51,8 @@ export interface RunOrigin {
   timeoutMs?: number;
   /** Components by extension: SHA-256 of their bytes. */
   extensions: Readonly<Record<string, string>>;
+  /** Folders in which extensions were looked for besides. */
+  searched?: readonly string[];
 }
 
 /** `n` counts from 0 within a log; `at` is the wall clock in milliseconds since 1970. One run has one log. */

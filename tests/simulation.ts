@@ -218,6 +218,15 @@ const outputsOf = (result: RunResult | undefined): Record<string, unknown> => Ob
 
 const STEPS_MAX = 5000;
 
+/** An order that may come at a moment in which it can't be taken, which is told. */
+function obey(order: () => void): void {
+  try {
+    order();
+  } catch (cause) {
+    if ((cause as SymphonyError).code !== "run/control") throw cause;
+  }
+}
+
 async function live(seed: number, plan: Plan, random: Random, createTracker: CreateTracker, calm: boolean) {
   const disk = new Disk();
   const artifacts = new Map<string, Uint8Array>();
@@ -318,10 +327,10 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
         if (random(3) === 0 && power) disk.powerLoss(random);
         break;
       }
-      if (accident === 3) handle.pause(random(2) === 0);
+      if (accident === 3) obey(() => handle.pause(random(2) === 0));
       else if (accident === 4 && !cancelled && random(6) === 0) {
         cancelled = true;
-        handle.cancel("drawn");
+        obey(() => handle.cancel("drawn"));
       } else if (accident === 5 && lives < 6) {
         disk.full = true;
         fullFor = 1 + random(3);

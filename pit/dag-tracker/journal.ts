@@ -202,6 +202,11 @@ export function spellEvent(event: RunEvent): string {
       void run;
       return JSON.stringify({ ...rest, outputs: writtenAll(outputs) });
     }
+    case "node.waiting": {
+      const { run, value, ...rest } = event;
+      void run;
+      return JSON.stringify(value === undefined ? rest : { ...rest, value: written(value) });
+    }
     default: {
       const { run, ...rest } = event;
       void run;
@@ -212,6 +217,30 @@ export function spellEvent(event: RunEvent): string {
 
 function writtenAll(values: Readonly<Record<string, Value>>): Record<string, Written> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, written(value)]));
+}
+
+/** Values by name in the journal's JSON form, for other places where it is to be read again. */
+export function spellValues(values: ReadonlyMap<string, Value>): Record<string, unknown> {
+  return writtenAll(Object.fromEntries(values));
+}
+
+/** What `spellValues` gave; large ones are loaded. Throws `journal/damaged`, or why one can't be loaded. */
+export async function readValues(json: Readonly<Record<string, unknown>>, store: ValueStore): Promise<Map<string, Value>> {
+  const values = new Map<string, Value>();
+  for (const [name, held] of Object.entries(allHeldIn(json))) values.set(name, held.tag === "stored" ? await loadLarge(held.val, store) : held);
+  return values;
+}
+
+/** An event of a run from its line's JSON. Values that stand by their hash stay so. */
+export function parseEvent(json: unknown, run: string): RunEvent {
+  const event = json as RunEvent;
+  if (typeof event !== "object" || event === null || !isEvent(event)) throw new SymphonyError("journal/damaged", "Cannot read an event: it is none that this Symphony knows");
+  return readEvent(event, run);
+}
+
+/** Whether a value may stand in a log as it is, or is known to the store. */
+export function canStand(value: Value): boolean {
+  return stored.has(value) || isSmall(value, INLINE_BYTES_MAX);
 }
 
 export function spellHeader(run: string, created: number): string {
@@ -337,9 +366,18 @@ function isEvent(line: RunEvent): boolean {
   }
 }
 
-function isOrigin({ source, file, folders, approved, extensions }: RunOrigin): boolean {
+function isOrigin({ source, file, folders, approved, extensions, searched = [] }: RunOrigin): boolean {
   const texts = (values: unknown): boolean => typeof values === "object" && values !== null && Object.values(values).every((value) => typeof value === "string");
-  return typeof source === "string" && typeof file === "string" && texts(folders) && Array.isArray(approved) && texts(approved) && texts(extensions);
+  return (
+    typeof source === "string" &&
+    typeof file === "string" &&
+    texts(folders) &&
+    Array.isArray(approved) &&
+    texts(approved) &&
+    texts(extensions) &&
+    Array.isArray(searched) &&
+    texts(searched)
+  );
 }
 
 const END_STATES: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
@@ -353,6 +391,7 @@ function readEvent(event: RunEvent, run: string): RunEvent {
     );
   else if (event.event === "run.started") (event as { inputs: unknown }).inputs = allHeldIn(event.inputs);
   else if (event.event === "run.ended") (event as { outputs: unknown }).outputs = allHeldIn(event.outputs);
+  else if (event.event === "node.waiting" && event.value !== undefined) (event as { value: unknown }).value = heldIn(event.value as unknown as Written);
   return event;
 }
 

@@ -14,6 +14,14 @@ export interface PastNode {
   until: number;
   /** What a person said, if the node had not yet ended. */
   decided: { approved: boolean; reason: string } | undefined;
+  /** Wall clock in milliseconds: when it was started last. 0 before. */
+  began: number;
+  /** How long it took, once it is completed. */
+  ms: number;
+  /** Of a map. */
+  items: number;
+  /** What a person is asked, while it waits. */
+  prompt: string | undefined;
 }
 
 export interface Past {
@@ -25,35 +33,52 @@ export interface Past {
   cut: number;
   started: Extract<RunEvent, { event: "run.started" }> | undefined;
   ended: Extract<RunEvent, { event: "run.ended" }> | undefined;
+  /** Wall clock of the last event. */
+  last: number;
+}
+
+export function emptyPast(): Past {
+  return { state: "pending", nodes: new Map(), next: 0, cut: 0, started: undefined, ended: undefined, last: 0 };
 }
 
 /** Folds events, in their order, into the state that they leave. Throws `run/impossible`. */
-export function foldEvents(events: Iterable<RunEvent>): Past {
-  const past: Past = { state: "pending", nodes: new Map(), next: 0, cut: 0, started: undefined, ended: undefined };
-  for (const event of events) {
-    past.next = event.n + 1;
-    past.state = moveRun(past.state, event);
-    if ("node" in event) foldNode(past.nodes, event);
-    else if (event.event === "run.started") past.started = event;
-    else if (event.event === "run.ended") past.ended = event;
-    else if (event.event === "run.resumed") {
-      past.ended = undefined;
-      for (const path of event.resets ?? []) past.nodes.delete(path);
-    }
-  }
+export function foldEvents(events: Iterable<RunEvent>, past: Past = emptyPast()): Past {
+  for (const event of events) foldEvent(past, event, true);
   return past;
 }
 
-function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node: string }>): void {
+/** Adds one event; without `outputs`, what nodes gave isn't held. Throws `run/impossible`. */
+export function foldEvent(past: Past, event: RunEvent, outputs: boolean): void {
+  past.next = event.n + 1;
+  past.last = event.at;
+  past.state = moveRun(past.state, event);
+  if ("node" in event) foldNode(past.nodes, event, outputs);
+  else if (event.event === "run.started") past.started = event;
+  else if (event.event === "run.ended") past.ended = event;
+  else if (event.event === "run.resumed") {
+    past.ended = undefined;
+    for (const path of event.resets ?? []) past.nodes.delete(path);
+  }
+}
+
+/** A copy that can be folded on by itself, without what nodes gave. */
+export function withoutOutputs(past: Past): Past {
+  return { ...past, nodes: new Map([...past.nodes].map(([path, node]) => [path, { ...node, outputs: [] }])) };
+}
+
+function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node: string }>, outputs: boolean): void {
   let node = nodes.get(event.node);
   if (!node) {
-    node = { state: "pending", attempt: 0, outputs: [], error: undefined, until: 0, decided: undefined };
+    node = { state: "pending", attempt: 0, outputs: [], error: undefined, until: 0, decided: undefined, began: 0, ms: 0, items: 0, prompt: undefined };
     nodes.set(event.node, node);
   }
   node.state = moveNode(node.state, event);
   switch (event.event) {
     case "node.started":
       node.attempt = event.attempt;
+      node.began = event.at;
+      node.items = event.items ?? 0;
+      node.prompt = undefined;
       // one that is run again after its process ended keeps what a person said, and the end of its wait
       if (!event.again) {
         node.decided = undefined;
@@ -61,7 +86,8 @@ function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node:
       }
       return;
     case "node.finished":
-      node.outputs = event.outputs;
+      if (outputs) node.outputs = event.outputs;
+      node.ms = event.ms;
       return;
     case "node.failed":
       node.error = new SymphonyError(event.code, event.message, { detail: event.detail, step: event.step });
@@ -72,10 +98,54 @@ function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node:
       return;
     case "node.waiting":
       node.until = event.until ?? 0;
+      node.prompt = event.prompt;
       return;
     case "node.decided":
       node.decided = { approved: event.approved, reason: event.reason };
   }
+}
+
+/** A run as it stands, for whoever comes late: all that follows are the events from number `next` on. */
+export interface RunSnapshot {
+  run: string;
+  melody: string;
+  state: RunState;
+  next: number;
+  /** Wall clock in milliseconds: of its beginning, and of its last event. */
+  began: number;
+  last: number;
+  nodes: NodeSnapshot[];
+}
+
+export interface NodeSnapshot {
+  node: string;
+  state: NodeState;
+  attempt: number;
+  began?: number;
+  ms?: number;
+  items?: number;
+  until?: number;
+  prompt?: string;
+  code?: string;
+  message?: string;
+}
+
+export function snapshotOf(run: string, past: Past): RunSnapshot {
+  const nodes = [...past.nodes].map(([node, one]): NodeSnapshot => {
+    const { state, attempt, began, ms, items, until, prompt, error } = one;
+    return {
+      node,
+      state,
+      attempt,
+      ...(began ? { began } : {}),
+      ...(state === "completed" ? { ms } : {}),
+      ...(items ? { items } : {}),
+      ...(until && (state === "waiting" || state === "retrying") ? { until } : {}),
+      ...(prompt !== undefined && state === "waiting" ? { prompt } : {}),
+      ...(error && state === "failed" ? { code: error.detail ?? error.code, message: error.message } : {}),
+    };
+  });
+  return { run, melody: past.started?.melody ?? "", state: past.state, next: past.next, began: past.started?.at ?? 0, last: past.last, nodes };
 }
 
 /**

@@ -22,7 +22,7 @@ import { combine } from "./control.ts";
 import { checkType, createFlow, outputFault, type Values } from "./flow.ts";
 import { asError, failureOfRun, within } from "./failure.ts";
 import { FAILED, FINISHED, Frame, READY, RUNNING, SKIPPED, WAITING } from "./frame.ts";
-import { storedId } from "./journal.ts";
+import { canStand, storedId } from "./journal.ts";
 import type { PastNode } from "./past.ts";
 import { Queue } from "./queue.ts";
 import type { DagTracker, Decision, RunHandle, RunOptions, RunResult, TrackerPorts } from "./tracker.ts";
@@ -125,11 +125,12 @@ class Run implements RunHandle {
   }
 
   cancel(reason: string): void {
+    this.#mustBe("cancel", "running", "paused");
     this.#finish("cancelled", new SymphonyError("run/cancelled", reason));
   }
 
   pause(stop: boolean): void {
-    if (this.#over || this.#state !== "running") return;
+    this.#mustBe("pause", "running");
     this.#state = "paused";
     this.#record({ run: this.run, event: "run.paused", stop });
     if (stop) for (const stopStep of [...this.#stops]) stopStep();
@@ -137,10 +138,14 @@ class Run implements RunHandle {
   }
 
   continue(): void {
-    if (this.#over || this.#state !== "paused") return;
+    this.#mustBe("continue", "paused");
     this.#state = "running";
     this.#record({ run: this.run, event: "run.continued" });
     this.#pump();
+  }
+
+  #mustBe(order: string, ...states: RunState[]): void {
+    if (this.#over || !states.includes(this.#state)) throw new SymphonyError("run/control", `Cannot ${order} the run: it ${this.#over ? "has ended" : `is ${this.#state}`}`);
   }
 
   decide(path: string, decision: Decision): boolean {
@@ -476,7 +481,8 @@ class Run implements RunHandle {
   }
 
   #ask(frame: Frame, node: number, path: string, prompt: string, attempt: number): void {
-    this.#record({ run: this.run, event: "node.waiting", node: path, prompt });
+    const shown = frame.input(node, 0);
+    this.#record({ run: this.run, event: "node.waiting", node: path, prompt, ...(shown && canStand(shown) ? { value: shown } : {}) });
     const task = new Task({ run: this.run, path, node: frame.plan.nodes[node] as PlanNode, inputs: [], attempt }, frame, this.#activities, this.#note);
     const asked = new Promise<Decision>((resolve, reject) => {
       this.#questions.set(path, (decision) => {

@@ -62,7 +62,7 @@ export interface RunHandle {
   readonly state: RunState;
   /** Never rejects. */
   readonly ended: Promise<RunResult>;
-  /** Stops what is under way. The run ends as cancelled. */
+  /** Stops what is under way. The run ends as cancelled. This and the next two throw `run/control` where its state doesn't allow it. */
   cancel(reason: string): void;
   /** Starts no more nodes. Steps under way end, or with `stop` are stopped, and run again when the run goes on. */
   pause(stop: boolean): void;

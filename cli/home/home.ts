@@ -1,0 +1,101 @@
+// A home as commands use it: they begin runs in it, follow and steer them. One process owns a home and runs what runs; the others
+// talk to it. Types, and how the one or the other is come by; leaves out what an owner does (owner.ts).
+import type { Durability, RunResult, RunSnapshot } from "../../pit/mod.ts";
+import { type RunEvent, type RunOrigin, SymphonyError, type Value } from "../../runtime/mod.ts";
+import type { Backstage } from "../stage.ts";
+import { connect } from "./client.ts";
+import { lastOwner, takeLock } from "./lock.ts";
+import { createOwner } from "./owner.ts";
+
+/** A run to begin, or to go on with. */
+export interface Order {
+  /** Chosen by who orders it, so that an order whose answer was lost can be given again. */
+  run: string;
+  /** Of a new run. */
+  start?: { origin: RunOrigin; inputs: ReadonlyMap<string, Value> };
+  /** Of one that was begun: nodes to run again, by their ids. `retry`: what failed or was cancelled. */
+  resume?: { retry: boolean; from: readonly string[] };
+  /** This very order was given before, to an owner that is gone: the run is followed if it is under way, and gone on with if it isn't. */
+  again?: boolean;
+  /** Steps at once. */
+  parallel?: number;
+  /** Of the whole run, in milliseconds; replaces the melody's. */
+  timeoutMs?: number;
+  durability: Durability;
+  /** Approve nodes, by their paths, that need not be asked about. */
+  approved: readonly string[];
+  /** Whether what waits for a person may wait; it fails otherwise. */
+  attended: boolean;
+}
+
+export interface Begun {
+  /** What a person should know, such as a torn journal. */
+  warnings: string[];
+  /** The number of the first event that this order leads to. */
+  next: number;
+}
+
+export type Control = { do: "pause"; stop: boolean } | { do: "continue" } | { do: "cancel"; reason: string } | { do: "decide"; node: string; approved: boolean; reason: string };
+
+/** What a follower is told: how things stand, whenever it can't be told all that happened; else each event. */
+export type Told = { snapshot: RunSnapshot } | { event: RunEvent };
+
+export interface Following {
+  /** The end of the run, after all else was told. Rejects with `home/lost`, `run/unknown`. */
+  ended: Promise<RunResult>;
+  /** Tells nothing more. */
+  stop(): void;
+}
+
+export interface LiveRun {
+  run: string;
+  state: string;
+}
+
+export interface Home {
+  begin(order: Order): Promise<Begun>;
+  /** Throws `run/control` where the order can't be taken. */
+  control(run: string, control: Control): Promise<void>;
+  /**
+   * Tells what happens in a run, under way or ended: the events after number `after` if they can still be told, a snapshot and what
+   * follows it otherwise. Without a gap, and none twice.
+   */
+  follow(run: string, after: number | undefined, take: (told: Told) => void): Following;
+  /** The process that owns the home, and what it runs. */
+  live(): Promise<{ pid: number; runs: LiveRun[] }>;
+  /** Deletes a run that isn't under way. Throws `run/live`. */
+  remove(run: string): Promise<void>;
+  /** Lets go. An owner first waits for the runs that it holds for others, and tells how many. */
+  close(onWait?: (runs: number) => void): Promise<void>;
+}
+
+const CONNECT_MS_MAX = 5000;
+const AGAIN_MS = 20;
+
+/** Becomes the home's owner, or a client of the process that is. Throws `home/unreachable`. */
+export async function openHome(backstage: Backstage): Promise<Home> {
+  for (const end = performance.now() + CONNECT_MS_MAX; ; ) {
+    const unlock = takeLock(backstage.home);
+    if (unlock) return createOwner(backstage, unlock);
+    const client = await connect(backstage);
+    if (client) return client;
+    // an owner that is just coming or going
+    if (performance.now() > end)
+      throw new SymphonyError(
+        "home/unreachable",
+        `Cannot use the home ${JSON.stringify(backstage.home)}: ${lastOwner(backstage.home)} owns it and doesn't answer; end it, or use another --home`,
+      );
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+/** What runs in a home now, for who only looks; undefined when nothing does. */
+export async function lookAtHome(backstage: Backstage): Promise<{ pid: number; runs: LiveRun[] } | undefined> {
+  const client = await connect(backstage);
+  if (!client) return undefined;
+  try {
+    return await client.live();
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,148 @@
+// What an owner and its clients say to each other: one JSON object a line over a Unix socket that only this user can reach. A
+// client's questions have numbers; each is answered once, and one that follows a run is told things until its end.
+import { createHash } from "node:crypto";
+import { lstatSync, mkdirSync } from "node:fs";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { z } from "zod";
+import { type Durability, type RunResult, readValues, type RunSnapshot, spellValues, type ValueStore } from "../../pit/mod.ts";
+import { CODES, type ErrorCode, type RunOrigin, SymphonyError } from "../../runtime/mod.ts";
+import type { Order } from "./home.ts";
+import { ownerFolder } from "./lock.ts";
+
+/** Raised when what is said changes. */
+export const PROTOCOL = 1;
+/** Inputs of a run travel in one. */
+const LINE_BYTES_MAX = 64 * 1024 * 1024;
+/** The least that all systems take for a socket's path, without its end. */
+const PATH_BYTES_MAX = 100;
+
+const run = z.string().regex(/^[0-9a-f-]{36}$/, "the id of a run");
+const text = z.string().max(100_000);
+
+const order = z.strictObject({
+  run,
+  start: z.strictObject({ origin: z.custom<RunOrigin>((value) => typeof value === "object" && value !== null), inputs: z.record(z.string(), z.unknown()) }).optional(),
+  resume: z.strictObject({ retry: z.boolean(), from: z.array(text) }).optional(),
+  again: z.boolean().optional(),
+  parallel: z.number().int().min(1).max(1000).optional(),
+  timeoutMs: z.number().int().min(1).optional(),
+  durability: z.enum(["process", "power"]),
+  approved: z.array(text),
+  attended: z.boolean(),
+});
+
+const control = z.discriminatedUnion("do", [
+  z.strictObject({ do: z.literal("pause"), stop: z.boolean() }),
+  z.strictObject({ do: z.literal("continue") }),
+  z.strictObject({ do: z.literal("cancel"), reason: text }),
+  z.strictObject({ do: z.literal("decide"), node: text, approved: z.boolean(), reason: text }),
+]);
+
+const id = z.number().int().min(0);
+
+/** What a client says. */
+export const Question = z.discriminatedUnion("ask", [
+  z.strictObject({ id, ask: z.literal("begin"), order }),
+  z.strictObject({ id, ask: z.literal("control"), run, control }),
+  z.strictObject({ id, ask: z.literal("follow"), run, after: z.number().int().optional() }),
+  z.strictObject({ id, ask: z.literal("unfollow") }),
+  z.strictObject({ id, ask: z.literal("live") }),
+  z.strictObject({ id, ask: z.literal("remove"), run }),
+]);
+export type Question = z.infer<typeof Question>;
+
+interface WireError {
+  code: string;
+  message: string;
+  detail?: string;
+}
+
+/** What an owner says. The first line of a connection is its greeting. */
+export type Answer =
+  | { symphony: string; protocol: number; pid: number }
+  | { id: number; answer: unknown }
+  | { id: number; error: WireError }
+  | { id: number; snapshot: RunSnapshot }
+  | { id: number; event: unknown }
+  | { id: number; end: WireResult };
+
+export interface WireResult {
+  state: RunResult["state"];
+  outputs: Record<string, unknown>;
+  error?: WireError;
+}
+
+export function spellOrder(given: Order): z.infer<typeof order> {
+  const { start, ...rest } = given;
+  return { ...rest, ...(start ? { start: { origin: start.origin, inputs: spellValues(start.inputs) } } : {}) } as z.infer<typeof order>;
+}
+
+export async function readOrder({ start, ...rest }: z.infer<typeof order>, store: ValueStore): Promise<Order> {
+  return { ...(rest as Omit<Order, "start"> & { durability: Durability }), ...(start ? { start: { origin: start.origin, inputs: await readValues(start.inputs, store) } } : {}) };
+}
+
+export function spellResult({ state, outputs, error }: RunResult): WireResult {
+  return { state, outputs: spellValues(outputs), ...(error ? { error: spellError(error) } : {}) };
+}
+
+export async function readResult(id: string, { state, outputs, error }: WireResult, store: ValueStore): Promise<RunResult> {
+  return { run: id, state, outputs: await readValues(outputs, store), error: error ? (readError(error) as SymphonyError) : undefined };
+}
+
+export function spellError(cause: unknown): WireError {
+  if (!(cause instanceof SymphonyError)) return { code: "", message: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) };
+  return { code: cause.code, message: cause.message, ...(cause.detail === undefined ? {} : { detail: cause.detail }) };
+}
+
+export function readError({ code, message, detail }: WireError): Error {
+  // a fault of the owner's own stays one
+  return Object.hasOwn(CODES, code) ? new SymphonyError(code as ErrorCode, message, { detail }) : new Error(message);
+}
+
+/** Where a home's owner listens. A path that is too long for a socket gives way to one in the folder for temporary files. */
+export function socketPath(home: string): string {
+  const own = join(ownerFolder(home), "socket");
+  if (Buffer.byteLength(own) <= PATH_BYTES_MAX) return own;
+  const folder = join(tmpdir(), `symphony-${process.getuid?.() ?? "user"}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(folder);
+  if ((process.getuid && uid !== process.getuid()) || (mode & 0o077) !== 0)
+    throw new SymphonyError("home/unreachable", `Cannot listen in ${JSON.stringify(folder)}: it isn't this user's alone; use a --home with a shorter path`);
+  return join(folder, createHash("sha256").update(own).digest("hex").slice(0, 16));
+}
+
+/** Calls `take` with each line's JSON, however the bytes come. A line that is too long or no JSON ends the connection. */
+export function readLines(socket: Socket, take: (json: unknown) => void): void {
+  const decoder = new TextDecoder();
+  let parts: Uint8Array[] = [];
+  let held = 0;
+  socket.on("data", (chunk: Uint8Array) => {
+    let from = 0;
+    for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
+      const line = parts.length === 0 ? chunk.subarray(from, end) : Buffer.concat([...parts, chunk.subarray(from, end)]);
+      parts = [];
+      held = 0;
+      from = end + 1;
+      let json: unknown;
+      try {
+        json = JSON.parse(decoder.decode(line));
+      } catch {
+        socket.destroy();
+        return;
+      }
+      take(json);
+    }
+    if (from >= chunk.length) return;
+    parts.push(Uint8Array.from(chunk.subarray(from)));
+    held += chunk.length - from;
+    if (held > LINE_BYTES_MAX) socket.destroy();
+  });
+}
+
+/** False when the other side has not yet taken what was sent before. */
+export function say(socket: Socket, what: Question | Answer): boolean {
+  return socket.write(`${JSON.stringify(what)}\n`);
+}

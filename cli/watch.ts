@@ -1,0 +1,212 @@
+// A run as a person or a script sees it from a command: progress or JSON lines, questions to a person, signals, the end told and
+// outputs copied. Leaves out who runs it (home/).
+import process, { stderr, stdin } from "node:process";
+import { createInterface } from "node:readline/promises";
+import { resolve } from "node:path";
+import type { RunResult } from "../pit/mod.ts";
+import { CODES, type Plan, type RunEvent, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
+import { type Parsed, text } from "./args.ts";
+import { type Home, openHome, type Order, type Told } from "./home/home.ts";
+import { copyOutputs, finalObject, tell } from "./outputs.ts";
+import { painter, withoutControls, write } from "./print.ts";
+import { showProgress } from "./progress.ts";
+import type { Backstage } from "./stage.ts";
+
+/** Whether somebody can be asked here. */
+export const isAttended = (values: Parsed["values"]): boolean => values["json"] !== true && stdin.isTTY === true && stderr.isTTY === true;
+
+/**
+ * Has a run begun or gone on with, and follows it to its end; the exit code. When the process that runs it is lost, this one
+ * goes on with it.
+ */
+export async function conduct(backstage: Backstage, values: Parsed["values"], order: Order, plan: Plan | undefined): Promise<number> {
+  const view = createView(values, plan);
+  const begun = performance.now();
+  let after: number | undefined;
+  for (let again = false; ; again = true) {
+    const home = await openHome(backstage);
+    try {
+      const { warnings, next } = await home.begin(again ? { ...order, again } : order);
+      for (const warning of warnings) write(2, `warning: ${withoutControls(warning)}\n`);
+      after ??= next - 1;
+      const result = await view.follow(home, order.run, after, order.attended && isAttended(values), (n) => {
+        after = n;
+      });
+      await deliver(backstage, values, result, performance.now() - begun);
+      const exit = exitOf(result);
+      view.stop(exit);
+      return exit;
+    } catch (cause) {
+      if (!(cause instanceof SymphonyError) || cause.code !== "home/lost") throw cause;
+      write(2, `warning: ${cause.message}; going on with the run here\n`);
+    } finally {
+      await home.close((runs) =>
+        write(2, `${runs === 1 ? "Another run is" : `${runs} other runs are`} under way in this process; it ends with them. Ctrl-C leaves them to their own commands.\n`),
+      );
+    }
+  }
+}
+
+/** Shows a run that somebody else has begun, to its end; the exit code. */
+export async function watch(backstage: Backstage, values: Parsed["values"], home: Home, run: string, plan: Plan | undefined): Promise<number> {
+  const view = createView(values, plan);
+  const begun = performance.now();
+  try {
+    const result = await view.follow(home, run, undefined, isAttended(values), () => {});
+    await deliver(backstage, values, result, performance.now() - begun);
+    return exitOf(result);
+  } finally {
+    view.stop(130);
+  }
+}
+
+interface View {
+  follow(home: Home, run: string, after: number | undefined, asks: boolean, onEvent: (n: number) => void): Promise<RunResult>;
+  /** Shows nothing more; a signal then ends the process, with this code. */
+  stop(exit: number): void;
+}
+
+function createView(values: Parsed["values"], plan: Plan | undefined): View {
+  const json = values["json"] === true;
+  const progress = json || values["quiet"] || !plan ? undefined : showProgress(plan);
+  let cancel = (): void => {};
+  heedSignals(() => cancel());
+  return {
+    async follow(home, run, after, asks, onEvent) {
+      const order = (control: Parameters<Home["control"]>[1]): void => {
+        // one that comes too late is no harm
+        home.control(run, control).catch((cause: Error) => {
+          if ((cause as { code?: string }).code !== "home/lost") write(2, `warning: ${withoutControls(cause.message)}\n`);
+        });
+      };
+      cancel = () => order({ do: "cancel", reason: "a person stopped it" });
+      const questions = asks ? createQuestions(progress, (node, decision) => order({ do: "decide", node, ...decision })) : undefined;
+      const following = home.follow(run, after, (told) => {
+        if (json) write(1, `${JSON.stringify("event" in told ? forPeople(told.event) : { snapshot: told.snapshot })}\n`);
+        else progress?.take(told);
+        questions?.take(told);
+        onEvent("event" in told ? told.event.n : told.snapshot.next - 1);
+      });
+      try {
+        const result = await following.ended;
+        progress?.stop();
+        return result;
+      } finally {
+        following.stop();
+        questions?.stop();
+      }
+    },
+    stop(exit) {
+      progress?.stop();
+      cancel = () => process.exit(exit);
+    },
+  };
+}
+
+/** Copies outputs and tells them; what can't be copied is still told. */
+async function deliver({ artifacts }: Pick<Backstage, "artifacts">, values: Parsed["values"], result: RunResult, ms: number): Promise<void> {
+  const out = text(values["out"]);
+  try {
+    if (out && result.state === "completed") await copyOutputs(artifacts, result, resolve(out));
+  } finally {
+    if (values["json"]) write(1, `${JSON.stringify(finalObject(result))}\n`);
+    else tell(result, out, ms);
+  }
+}
+
+function exitOf(result: RunResult): number {
+  return result.state === "completed" ? 0 : result.state === "cancelled" ? 130 : CODES[result.error?.code ?? "run/failed"].exit || 1;
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** The first signal cancels; a second SIGINT ends at once, for who doesn't want to wait. Holds until the process ends. */
+function heedSignals(cancel: () => void): void {
+  let seen = 0;
+  const onSignal = (signal: string): void => {
+    if (seen++ === 0) cancel();
+    else if (signal === "SIGINT") process.exit(130);
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+}
+
+/** A question that is answered at once, by an approval in advance, is not put. */
+const QUESTION_AFTER_MS = 30;
+
+/** Puts the questions of a run to the person at the terminal, one at a time. */
+function createQuestions(
+  progress: { pause(): void; resume(): void } | undefined,
+  decide: (node: string, decision: { approved: boolean; reason: string }) => void,
+): { take(told: Told): void; stop(): void } {
+  const open = new Map<string, AbortController>();
+  let asking: Promise<unknown> = Promise.resolve();
+  const put = (node: string, prompt: string, value: Value | undefined): void => {
+    if (open.has(node)) return;
+    const abort = new AbortController();
+    open.set(node, abort);
+    const ask = async (): Promise<void> => {
+      await new Promise((resolve) => setTimeout(resolve, QUESTION_AFTER_MS));
+      if (!abort.signal.aborted) decide(node, await askPerson(node, prompt, value, abort.signal, progress));
+    };
+    asking = asking.then(ask).catch(() => {});
+  };
+  const withdraw = (node: string): void => {
+    open.get(node)?.abort();
+    open.delete(node);
+  };
+  return {
+    take(told) {
+      if ("snapshot" in told) {
+        for (const { node, state, until, prompt } of told.snapshot.nodes)
+          if (state === "waiting" && until === undefined) put(node, prompt ?? "", undefined);
+          else withdraw(node);
+        return;
+      }
+      const { event } = told;
+      if (!("node" in event)) return;
+      if (event.event === "node.waiting" && event.until === undefined) put(event.node, event.prompt, event.value);
+      else withdraw(event.node);
+    },
+    stop() {
+      for (const node of [...open.keys()]) withdraw(node);
+    },
+  };
+}
+
+async function askPerson(
+  path: string,
+  prompt: string,
+  value: Value | undefined,
+  signal: AbortSignal,
+  progress: { pause(): void; resume(): void } | undefined,
+): Promise<{ approved: boolean; reason: string }> {
+  progress?.pause();
+  const shown = value === undefined ? "" : `\n${withoutControls(JSON.stringify(forJson(value), null, 2).slice(0, 2000))}\n`;
+  const lines = createInterface({ input: stdin, output: stderr });
+  lines.on("SIGINT", () => process.emit("SIGINT"));
+  try {
+    const answer = (
+      await lines.question(`\n${painter()("blue", "?")} ${path}${prompt ? `: ${withoutControls(prompt)}` : ""}${shown}\n  Approve? [y/N, or N and a reason] `, { signal })
+    ).trim();
+    return { approved: /^y(es)?$/i.test(answer), reason: answer.replace(/^no?\b[,: ]*/i, "") };
+  } finally {
+    lines.close();
+    progress?.resume();
+  }
+}
+
+/** An event as one line: what a node gave is in the final object, as far as it matters. */
+function forPeople(event: RunEvent): object {
+  if (event.event === "run.started") return { ...event, inputs: Object.fromEntries(Object.entries(event.inputs).map(([name, value]) => [name, forJson(value)])) };
+  if (event.event === "node.waiting" && event.value) return { ...event, value: forJson(event.value) };
+  if (event.event !== "node.finished" && event.event !== "run.ended") return event;
+  const { outputs, ...rest } = event;
+  void outputs;
+  return rest;
+}
+
+/** A large value of a run that another process runs is known here by its hash. */
+function forJson(value: Value): unknown {
+  const { tag, val } = value as { tag: string; val?: unknown };
+  return tag === "stored" ? { stored: val } : valueToJson(value);
+}
