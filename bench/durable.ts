@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createDagTracker, createJournal, type Durability, foldEvents, openJournal, recoverJournal } from "../pit/mod.ts";
+import { createDagTracker, createJournal, type Durability, openJournal, readKept } from "../pit/mod.ts";
 import { createEventLog, type EventSink, type Plan, type Value } from "../runtime/mod.ts";
 import { createTestPlatform } from "../tests/platform.ts";
 import { type Contestant, head, Mismatch, race } from "./figures.ts";
@@ -32,11 +32,10 @@ export async function bench(): Promise<void> {
           return [(performance.now() - begun) / (count * nodes)];
         };
         const contestants: Contestant[] = [
-          { what: "process-durable", block: aNode(runs, () => durable(plan, join(folder, "journal"), "process")), beside: ["without a journal"] },
+          { what: "process-durable", block: aNode(runs, () => durable(plan, folder, "process")), beside: ["without a journal"] },
           { what: "without a journal", block: aNode(runs, () => track(plan, undefined)) },
         ];
-        if (nodes === POWER_NODES)
-          contestants.push({ what: "power-durable", block: aNode(1, () => durable(plan, join(folder, "journal"), "power")), beside: ["without a journal"] });
+        if (nodes === POWER_NODES) contestants.push({ what: "power-durable", block: aNode(1, () => durable(plan, folder, "power")), beside: ["without a journal"] });
         await race({
           title: `A ${shape} of ${nodes} nodes`,
           unit: "us",
@@ -53,7 +52,7 @@ export async function bench(): Promise<void> {
       sample: "from the journal's bytes to the first new node",
       warmUp: 1,
       rounds: 10,
-      contestants: [{ what: "read, fold, start", block: async () => [await recovered(plan, join(folder, "journal"))] }],
+      contestants: [{ what: "read, fold, start", block: async () => [await recovered(plan, folder)] }],
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -62,8 +61,9 @@ export async function bench(): Promise<void> {
 
 /** A run with a journal of its own. Each event is written before what follows from it. */
 async function durable(plan: Plan, path: string, durability: Durability): Promise<void> {
-  rmSync(path, { force: true });
-  const journal = createJournal(platform.appendFile(path), "bench", durability);
+  const folder = join(path, "run");
+  rmSync(folder, { recursive: true, force: true });
+  const journal = createJournal(platform.appendFolder(folder), "bench", { durability });
   await track(plan, journal.sink);
   await journal.close();
 }
@@ -82,17 +82,20 @@ async function track(plan: Plan, sink: EventSink | undefined): Promise<void> {
 /** Milliseconds from reading a journal that was cut in the middle to the first node that it doesn't know. */
 async function recovered(plan: Plan, path: string): Promise<number> {
   await durable(plan, path, "process");
-  const file = platform.appendFile(path);
-  const bytes = await file.read();
-  await file.truncate(bytes.length >> 1);
+  const folder = platform.appendFolder(join(path, "run"));
+  const { piece } = await readKept(folder);
+  const file = folder.open(piece.name);
+  await file.truncate(piece.soundBytes >> 1);
+  await file.close();
   const begun = performance.now();
-  const past = foldEvents((await recoverJournal(file)).events);
+  const kept = await readKept(folder);
+  const { past } = kept;
   let first = 0;
   const invoke = (): ReadonlyMap<string, Value> => {
     first ||= performance.now();
     return OUTPUTS;
   };
-  const journal = openJournal(file, "process");
+  const journal = await openJournal(folder, kept, { durability: "process" });
   const tracker = createDagTracker({ confinement: "", invoke, ask: async () => ({ approved: true, reason: "" }) });
   const { state } = await tracker.start(plan, new Map([["x", ONE]]), { run: "bench", log: createEventLog(journal.sink, past.next), past }).ended;
   await journal.close();

@@ -1,8 +1,9 @@
 // `symphony runs`: the runs that a home keeps: looking at them, steering those under way, deleting.
+import { readKept } from "../pit/mod.ts";
 import { type Parsed, readArgs, text, usage } from "./args.ts";
 import { help } from "./help.ts";
 import { type Control, type Home, lookAtHome, openHome } from "./home/home.ts";
-import { planOfRun, readRun } from "./home/kept-run.ts";
+import { planOfRun } from "./home/kept-run.ts";
 import { findRunFolder, listRunFolders, type RunFolder } from "./home/run-store.ts";
 import { spellMs, withoutControls, write } from "./print.ts";
 import { type Backstage, openBackstage } from "./stage.ts";
@@ -67,7 +68,7 @@ async function list(backstage: Backstage, _: string[], values: Parsed["values"])
 
 async function show(backstage: Backstage, [name]: string[], values: Parsed["values"]): Promise<number> {
   const folder = findRunFolder(backstage.home, name as string);
-  const { past } = await readRun(folder, backstage);
+  const { past } = await readKept(backstage.platform.appendFolder(folder.folder));
   const one = await summary(folder, backstage, await liveIn(backstage));
   const nodes = [...past.nodes].map(([node, { state, attempt, error }]) => ({
     node,
@@ -142,7 +143,7 @@ interface Summary {
 async function summary(folder: RunFolder, backstage: Backstage, live: ReadonlyMap<string, string>): Promise<Summary> {
   const nodes = { completed: 0, failed: 0, skipped: 0 };
   try {
-    const { past } = await readRun(folder, backstage);
+    const { past } = await readKept(backstage.platform.appendFolder(folder.folder));
     for (const { state } of past.nodes.values()) if (state === "completed" || state === "failed" || state === "skipped") nodes[state]++;
     const hasEnded = past.ended !== undefined;
     const state = live.get(folder.id) ?? (hasEnded ? past.state : "interrupted");

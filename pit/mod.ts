@@ -2,22 +2,9 @@
 // will stand beside these two.
 export { type ArtifactStore, createArtifactStore } from "./artifact-store/artifact-store.ts";
 export { createDagTracker } from "./dag-tracker/run.ts";
-export {
-  createJournal,
-  type Durability,
-  type Journal,
-  keepLarge,
-  loadOutputs,
-  loadPast,
-  openJournal,
-  parseEvent,
-  readJournal,
-  readValues,
-  recoverJournal,
-  spellEvent,
-  spellValues,
-  type ValueStore,
-} from "./dag-tracker/journal.ts";
+export { parseEvent, readJournal, spellEvent } from "./dag-tracker/journal.ts";
+export { createJournal, type Durability, type Journal, type KeptRun, loadOutputs, loadPast, openJournal, readKept } from "./dag-tracker/journal-folder.ts";
+export { keepLarge, readValues, spellValues, type ValueStore } from "./dag-tracker/written.ts";
 export { emptyPast, foldEvent, foldEvents, type NodeSnapshot, nodesToReset, type Past, type PastNode, type RunSnapshot, snapshotOf, withoutOutputs } from "./dag-tracker/past.ts";
 export type { DagTracker, Decision, RunHandle, RunResult, StepTask, TrackerPorts } from "./dag-tracker/tracker.ts";
 export { createSlot, type Slot } from "./slot.ts";

@@ -12,7 +12,7 @@ export { type Manifest, parseManifest, type PortSpec } from "./extension/manifes
 export { createPreparer, type Preparer } from "./extension/prepare/prepare.ts";
 export { JSON_DEPTH_MAX, tooDeepAt } from "./json-depth.ts";
 export { compareUtf8 } from "./order.ts";
-export type { AppendFile, Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
+export type { AppendFile, AppendFolder, Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
 export {
   type ArtifactRef,
   type Entry,

@@ -1,36 +1,27 @@
 // A world in which everything that may happen to a run happens under one seed: the clock, the disk, the steps and the person
 // are made up, the tracker and the journal are the real ones. Steps end in any order, orders come at any moment, the process
 // or the power ends, the disk is full, writes are torn. What the run left is judged by check.ts.
-import {
-  type AppendFile,
-  type Clock,
-  createEventLog,
-  parseManifest,
-  type Plan,
-  planMelody,
-  type RunEvent,
-  readMelody,
-  SymphonyError,
-  type Value,
-  valueToJson,
-} from "../runtime/mod.ts";
+import { type Clock, createEventLog, parseManifest, type Plan, planMelody, type RunEvent, readMelody, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
+import { isDeepStrictEqual } from "node:util";
 import {
   createDagTracker as realTracker,
   createJournal,
+  foldEvents,
   type DagTracker,
   type Decision,
-  foldEvents,
   keepLarge,
   loadOutputs,
   loadPast,
   openJournal,
-  recoverJournal,
+  readJournal,
+  readKept,
   type RunHandle,
   type RunResult,
   type StepTask,
   type TrackerPorts,
 } from "../pit/mod.ts";
 import { createRandom } from "./components.ts";
+import { Disk } from "./disk.ts";
 
 type Random = (below: number) => number;
 
@@ -39,7 +30,9 @@ export type CreateTracker = (ports: TrackerPorts) => DagTracker;
 /** What one seed led to. */
 export interface Outcome {
   melody: MelodyJson;
-  /** The journal as it was left. */
+  /** What was left. */
+  disk: Disk;
+  /** All events that were ever in the journal. */
   journal: Uint8Array;
   artifacts: ReadonlySet<string>;
   result: RunResult | undefined;
@@ -149,52 +142,6 @@ function stepResult(seed: number, { path, inputs, attempt }: StepTask): Readonly
 
 const approval = (seed: number, path: string): Decision => ({ approved: hash(`${seed} ${path} ask`) % 5 > 0, reason: "drawn" });
 
-class Crash extends Error {}
-
-/** A disk that loses at a loss of power what was not synced, and may be full. */
-class Disk {
-  bytes = new Uint8Array(0);
-  synced = 0;
-  /** The process that wrote to it is gone. */
-  dead = false;
-  full = false;
-
-  file(): AppendFile {
-    return {
-      read: async () => this.bytes.slice(),
-      append: (more) => {
-        if (this.dead) throw new Crash();
-        if (this.full) {
-          // a part may be written before there is no more room
-          this.#add(more.subarray(0, more.length >> 1));
-          throw new SymphonyError("artifact/storage", "Cannot use the disk: ENOSPC");
-        }
-        this.#add(more);
-      },
-      sync: async () => {
-        if (this.dead) throw new Crash();
-        this.synced = this.bytes.length;
-      },
-      truncate: async (size) => {
-        this.bytes = this.bytes.slice(0, size);
-        this.synced = Math.min(this.synced, size);
-      },
-      close: async () => {},
-    };
-  }
-
-  #add(more: Uint8Array): void {
-    const next = new Uint8Array(this.bytes.length + more.length);
-    next.set(this.bytes);
-    next.set(more, this.bytes.length);
-    this.bytes = next;
-  }
-
-  powerLoss(random: Random): void {
-    this.bytes = this.bytes.slice(0, this.synced + random(this.bytes.length - this.synced + 1));
-  }
-}
-
 /** All microtasks, and what they start. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -210,8 +157,8 @@ export async function simulate(seed: number, { createTracker = realTracker }: Op
   const { melody, plan } = drawMelody(random);
   const calm = await live(seed, plan, createRandom(seed + 1), realTracker, true);
   const expected = { state: calm.result?.state ?? "none", outputs: outputsOf(calm.result) };
-  const { journal, artifacts, result, cancelled, breaches, crashes } = await live(seed, plan, random, createTracker, false);
-  return { melody, journal, artifacts, result, expected, cancelled, breaches, crashes };
+  const { disk, journal, artifacts, result, cancelled, breaches, crashes } = await live(seed, plan, random, createTracker, false);
+  return { melody, disk, journal, artifacts, result, expected, cancelled, breaches, crashes };
 }
 
 const outputsOf = (result: RunResult | undefined): Record<string, unknown> => Object.fromEntries([...(result?.outputs ?? [])].map(([name, value]) => [name, valueToJson(value)]));
@@ -238,6 +185,7 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
   let result: RunResult | undefined;
   let fullFor = 0;
   const crashesMax = calm ? 0 : random(4);
+  const pieceBytes = calm || random(2) === 0 ? 1e9 : 300 + random(4000);
   const store = {
     put: async (bytes: Uint8Array, mediaType: string) => {
       const id = `${hash(new TextDecoder().decode(bytes)).toString(16).padStart(8, "0")}${bytes.length.toString(16).padStart(56, "0")}`;
@@ -274,7 +222,7 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
         }),
       );
     const told: RunEvent[] = [];
-    const kept = (): string => new TextDecoder().decode(disk.bytes);
+    const kept = (): string => disk.text();
     const ports: TrackerPorts = {
       confinement: "none",
       clock,
@@ -291,11 +239,12 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
       },
       ask: ({ path }) => later(() => approval(seed, path)),
     };
-    const past = disk.bytes.length > 0 ? foldEvents((await recoverJournal(disk.file())).events) : undefined;
+    const left = disk.isEmpty ? undefined : await readKept(disk);
+    const past = left?.past;
     if (past) await loadPast(past, store);
-    const durability = power ? "power" : "process";
     disk.dead = false;
-    const journal = past ? openJournal(disk.file(), durability) : createJournal(disk.file(), "r", durability);
+    const options = { durability: power ? ("power" as const) : ("process" as const), pieceBytes, turn: () => later(() => undefined) };
+    const journal = left ? await openJournal(disk, left, options) : createJournal(disk, "r", options);
     const log = createEventLog(journal.sink, past?.next, clock);
     log.subscribe((event) => {
       told.push(event);
@@ -355,5 +304,10 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
     now += random(10_000);
     if (lives > 50) throw new Error(`seed ${seed}: over 50 lives`);
   }
-  return { journal: disk.bytes, artifacts: new Set(artifacts.keys()), result, cancelled, breaches, crashes };
+  disk.dead = false;
+  const journal = new TextEncoder().encode(disk.text());
+  // snapshots and what follows them come to what all events come to
+  const [kept, all] = [(await readKept(disk)).past, foldEvents(readJournal(journal).events)];
+  if (!isDeepStrictEqual({ ...kept, cut: 0 }, all)) breaches.push("the snapshots don't come to what the events come to");
+  return { disk, journal, artifacts: new Set(artifacts.keys()), result, cancelled, breaches, crashes };
 }

@@ -9,7 +9,6 @@ import {
   type Durability,
   emptyPast,
   foldEvent,
-  foldEvents,
   type Journal,
   keepLarge,
   loadOutputs,
@@ -17,8 +16,7 @@ import {
   nodesToReset,
   openJournal,
   type Past,
-  readJournal,
-  recoverJournal,
+  readKept,
   type RunHandle,
   type RunResult,
   snapshotOf,
@@ -101,34 +99,28 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     const grants = grantsOf(origin, on);
     approvals(plan, order.approved);
     const folder = createRunFolder(home, order.run);
-    const journal = createJournal(platform.appendFile(folder.journal), folder.id, durability);
+    const journal = createJournal(platform.appendFolder(folder.folder), folder.id, { durability });
     launch(on, order, { folder, journal, plan, host, grants, inputs, parallel, past: undefined, resets: [], origin });
     return { warnings: [], next: 0 };
   }
 
   async function goOn(on: Stage, folder: RunFolder, order: Order): Promise<Begun> {
     const { retry, from } = order.resume ?? { retry: false, from: [] };
-    const file = platform.appendFile(folder.journal);
-    const found = await recoverJournal(file);
-    const warnings = found.cut ? [`${found.cut.bytes} bytes at the end of the journal are left out: ${found.cut.why}`] : [];
-    if (found.run !== folder.id) throw new SymphonyError("journal/damaged", `Cannot resume ${folder.id}: the journal in its folder is that of another run`);
-    const past = foldEvents(found.events);
-    past.cut = found.cut?.bytes ?? 0;
+    const files = platform.appendFolder(folder.folder);
+    const kept = await readKept(files);
+    const { cut, past } = kept;
+    const warnings = cut ? [`${cut.bytes} bytes at the end of the journal are left out: ${cut.why}`] : [];
+    if (kept.run !== folder.id) throw new SymphonyError("journal/damaged", `Cannot resume ${folder.id}: the journal in its folder is that of another run`);
     const { started, ended } = past;
     if (!started && order.start) {
       // it was killed before it could say how it began
-      await file.truncate(0);
-      await file.close();
       removeRun(folder);
       return beginNew(on, order, order.start);
     }
     if (!started?.origin) throw new SymphonyError("journal/damaged", `Cannot resume ${folder.id}: its journal doesn't say how it began; run the melody anew`);
     // an order that is given again may have been carried out
     const anew = (retry || from.length > 0) && !(order.again && ended);
-    if (ended && !anew) {
-      await file.close();
-      return { warnings, next: past.next };
-    }
+    if (ended && !anew) return { warnings, next: past.next };
     const { origin } = started;
     const { plan, host } = await planOf(origin, on, order.durability);
     if (order.timeoutMs !== undefined) plan.timeoutMs = order.timeoutMs;
@@ -144,7 +136,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
       { ...order, approved },
       {
         folder,
-        journal: openJournal(file, order.durability),
+        journal: await openJournal(files, kept, { durability: order.durability }),
         plan,
         host,
         grants: grantsOf(origin, on),
@@ -224,16 +216,19 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     };
     const end = live?.log.subscribe((event) => (waiting ? waiting.push(event) : tell(event)));
     const caughtUp = (async (): Promise<RunResult | undefined> => {
-      const bytes = await platform.readFile(findRunFolder(home, run).journal, Number.MAX_SAFE_INTEGER);
-      const { events } = readJournal(bytes ?? new Uint8Array(0));
-      const past = live ? undefined : foldEvents(events);
-      if (past && after === undefined) take({ snapshot: snapshotOf(run, past) });
+      const { events, first, past } = await readKept(platform.appendFolder(findRunFolder(home, run).folder));
       // what isn't yet published may not yet be safe
-      else for (const event of events) if (!live || event.n < live.view.next) tell(event);
+      const isTold = ({ n }: RunEvent): boolean => !live || n < live.view.next;
+      if (after !== undefined && after + 1 >= first) for (const event of events.filter(isTold)) tell(event);
+      else {
+        const snapshot = snapshotOf(run, live?.view ?? past);
+        last = snapshot.next - 1;
+        take({ snapshot });
+      }
       for (const event of waiting ?? []) tell(event);
       waiting = undefined;
       if (live) return undefined;
-      if (!past?.ended) throw new SymphonyError("run/control", `Cannot follow the run ${run}: no process runs it; \`symphony resume ${run.slice(0, 8)}\` goes on with it`);
+      if (!past.ended) throw new SymphonyError("run/control", `Cannot follow the run ${run}: no process runs it; \`symphony resume ${run.slice(0, 8)}\` goes on with it`);
       return { ...resultOf(run, past.ended), outputs: await loadOutputs(past.ended, artifacts) };
     })();
     return {

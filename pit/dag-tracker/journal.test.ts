@@ -2,38 +2,21 @@
 // prefix of its journal ends as the whole one did.
 import { describe, expect, test } from "bun:test";
 import { crc32 as zlibCrc32 } from "node:zlib";
-import { type AppendFile, createEventLog, parseManifest, type Plan, planMelody, type RunEvent, readMelody, SymphonyError, type Value, valueToJson } from "../../runtime/mod.ts";
+import { createEventLog, parseManifest, type Plan, planMelody, type RunEvent, readMelody, SymphonyError, type Value, valueToJson } from "../../runtime/mod.ts";
 import { createBrowserPlatform, createMemoryStorage } from "../../runtime/platform/browser.ts";
 import { createRandom } from "../../tests/components.ts";
+import { Disk } from "../../tests/disk.ts";
 import { createArtifactStore } from "../artifact-store/artifact-store.ts";
 import { crc32 } from "./crc32.ts";
-import { createJournal, INLINE_BYTES_MAX, keepLarge, LineWriter, loadPast, openJournal, readJournal, recoverJournal } from "./journal.ts";
+import { LineWriter, readJournal } from "./journal.ts";
+import { createJournal, loadPast, openJournal, readKept } from "./journal-folder.ts";
 import { foldEvents, nodesToReset } from "./past.ts";
 import { createDagTracker } from "./run.ts";
 import type { RunResult, StepTask } from "./tracker.ts";
+import { INLINE_BYTES_MAX, keepLarge } from "./written.ts";
 
 const platform = createBrowserPlatform();
 const createStore = () => createArtifactStore({ platform, storage: createMemoryStorage() });
-
-/** A file in memory. */
-function memoryFile(first: Uint8Array = new Uint8Array(0)): AppendFile & { bytes: () => Uint8Array } {
-  let bytes = first.slice();
-  return {
-    bytes: () => bytes,
-    read: async () => bytes.slice(),
-    append(more) {
-      const next = new Uint8Array(bytes.length + more.length);
-      next.set(bytes);
-      next.set(more, bytes.length);
-      bytes = next;
-    },
-    sync: async () => {},
-    truncate: async (size) => {
-      bytes = bytes.slice(0, size);
-    },
-    close: async () => {},
-  };
-}
 
 const VALUES: Value[] = [
   { tag: "null" },
@@ -59,8 +42,8 @@ test("crc32 is that of zlib, at every length and alignment", () => {
 
 describe("values", () => {
   test("come back as they were", async () => {
-    const file = memoryFile();
-    const log = createEventLog(createJournal(file, "r", "process").sink);
+    const file = new Disk();
+    const log = createEventLog(createJournal(file, "r", { durability: "process" }).sink);
     log.append({
       run: "r",
       event: "run.started",
@@ -85,8 +68,8 @@ describe("values", () => {
       const value: Value = { tag: "text", val: "ä".repeat(size / 2) };
       const list: Value = { tag: "items", val: Array.from({ length: 10 }, () => ({ tag: "json", val: JSON.stringify("x".repeat(size / 10)) })) };
       await keepLarge([value, undefined, list], store);
-      const file = memoryFile();
-      const log = createEventLog(createJournal(file, "r", "process").sink);
+      const file = new Disk();
+      const log = createEventLog(createJournal(file, "r", { durability: "process" }).sink);
       log.append({ run: "r", event: "run.started", melody: "m", nodes: 1, parallel: 1, confinement: "none", inputs: { value } });
       log.append({ run: "r", event: "node.started", node: "a", attempt: 1 });
       log.append({ run: "r", event: "node.finished", node: "a", ms: 1, outputs: [list] });
@@ -200,7 +183,7 @@ interface Gone {
 }
 
 /** A run from a journal's bytes: begun when there is none. */
-async function go(file: AppendFile, called: string[] = []): Promise<Gone> {
+async function go(file: Disk, called: string[] = []): Promise<Gone> {
   const store = createStore();
   const ports = {
     confinement: "none",
@@ -211,10 +194,11 @@ async function go(file: AppendFile, called: string[] = []): Promise<Gone> {
     },
     ask: async () => ({ approved: true, reason: "yes" }),
   };
-  const begun = (await file.read()).length > 0;
-  const past = begun ? foldEvents((await recoverJournal(file)).events) : undefined;
+  const kept = file.isEmpty ? undefined : await readKept(file);
+  const past = kept?.past;
   if (past) await loadPast(past, store);
-  const journal = begun ? openJournal(file, "process") : createJournal(file, "r", "process");
+  const options = { durability: "process" as const };
+  const journal = kept ? await openJournal(file, kept, options) : createJournal(file, "r", options);
   const inputs = new Map<string, Value>([
     ["x", number(2)],
     ["list", { tag: "items", val: [3, 1, 4, 1, 5].map((val) => ({ tag: "number", val })) }],
@@ -228,13 +212,13 @@ const outputsOf = ({ result }: Gone) => ({ state: result.state, outputs: Object.
 
 describe("a run that goes on from its journal", () => {
   test("cut after each event ends as the whole one, and runs no finished node again", async () => {
-    const whole = memoryFile();
+    const whole = new Disk();
     const expected = outputsOf(await go(whole));
     expect(expected.state).toBe("completed");
     const { events } = readJournal(whole.bytes());
     const lines = new TextDecoder().decode(whole.bytes()).split("\n");
     for (let kept = 1; kept < events.length; kept++) {
-      const file = memoryFile(new TextEncoder().encode(`${lines.slice(0, kept + 1).join("\n")}\n`));
+      const file = new Disk(new TextEncoder().encode(`${lines.slice(0, kept + 1).join("\n")}\n`));
       const finished = new Set(events.slice(0, kept).flatMap((event) => (event.event === "node.finished" ? [event.node] : [])));
       const went = await go(file);
       expect(outputsOf(went)).toEqual(expected);
@@ -250,7 +234,7 @@ describe("a run that goes on from its journal", () => {
   }, 60_000);
 
   test("cut at every byte of its end is cut to whole lines, and ends the same", async () => {
-    const whole = memoryFile();
+    const whole = new Disk();
     const expected = outputsOf(await go(whole));
     const bytes = whole.bytes();
     const random = createRandom(7);
@@ -260,12 +244,12 @@ describe("a run that goes on from its journal", () => {
       const lineEnd = torn.lastIndexOf(0x0a) + 1;
       expect(read.soundBytes).toBe(lineEnd);
       expect(read.cut?.bytes ?? 0).toBe(torn.length - lineEnd);
-      expect(outputsOf(await go(memoryFile(torn)))).toEqual(expected);
+      expect(outputsOf(await go(new Disk(torn)))).toEqual(expected);
     }
   }, 60_000);
 
   test("with a damaged byte anywhere is read up to it, never beyond and never wrongly", async () => {
-    const whole = memoryFile();
+    const whole = new Disk();
     await go(whole);
     const { events } = readJournal(whole.bytes());
     const random = createRandom(11);
@@ -288,7 +272,7 @@ describe("a run that goes on from its journal", () => {
 });
 
 test("what is run anew takes with it all that comes after, by edges and by fallbacks, and leaves the rest", async () => {
-  const file = memoryFile();
+  const file = new Disk();
   await go(file);
   const reset = (...from: string[]) => nodesToReset(foldEvents(readJournal(file.bytes()).events), plan(), from).sort();
   const late = ["all", "ask", "sub", "sub/in", "sum"];
@@ -299,8 +283,7 @@ test("what is run anew takes with it all that comes after, by edges and by fallb
   expect(reset()).toEqual(["all", "ask", "broken", "each", "each/2/inner", "spare", "sub", "sub/in", "sum"].sort());
 });
 
-test("a line that is whole and no event is told, not followed", async () => {
-  const file = memoryFile();
+test("a line that is whole and no event is told, not followed", () => {
   const header = { format: "symphony journal", version: 1, run: "r", created: 0 };
   const ODD: unknown[] = [
     { n: 0, at: 0, event: "run.dreamt" },
@@ -316,14 +299,12 @@ test("a line that is whole and no event is told, not followed", async () => {
     const writer = new LineWriter();
     writer.line(JSON.stringify(header));
     writer.line(JSON.stringify(odd));
-    await file.truncate(0);
-    file.append(writer.take());
-    expect(() => readJournal(file.bytes())).toThrow("Cannot read the journal");
+    expect(() => readJournal(writer.take())).toThrow("Cannot read the journal");
   }
 });
 
 test("lines that are lost, doubled or from another journal end what is read", async () => {
-  const whole = memoryFile();
+  const whole = new Disk();
   await go(whole);
   const lines = new TextDecoder().decode(whole.bytes()).split("\n");
   const read = (changed: string[]) => readJournal(new TextEncoder().encode(changed.join("\n"))).events.length;
@@ -341,4 +322,90 @@ test("a state that can't follow is an error", () => {
     { ...at, n: 1, event: "node.finished", node: "a", ms: 0, outputs: [] },
   ];
   expect(() => foldEvents(events)).toThrow("a is pending, and node.finished doesn't lead on from there");
+});
+
+describe("pieces and snapshots", () => {
+  const PIECE = 700;
+  const options = { durability: "process" as const, pieceBytes: PIECE };
+
+  /** Writes these events, some at a time, with snapshots as they come. */
+  async function written(events: readonly RunEvent[]): Promise<Disk> {
+    const disk = new Disk();
+    const journal = createJournal(disk, "r", options);
+    for (let at = 0; at < events.length; at += 3) {
+      await journal.sink.write(events.slice(at, at + 3));
+      for (let turns = 0; turns < 12; turns++) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    await journal.close();
+    return disk;
+  }
+
+  const whole = async (): Promise<RunEvent[]> => {
+    const disk = new Disk();
+    await go(disk);
+    return readJournal(disk.bytes()).events;
+  };
+
+  test("hold what the whole journal held, in fewer bytes, and only the last events one by one", async () => {
+    const events = await whole();
+    const disk = await written(events);
+    expect(disk.names.filter((name) => name.startsWith("snapshot-"))).toHaveLength(1);
+    expect(disk.names.length).toBeLessThan(4);
+    const kept = await readKept(disk);
+    expect(kept.first).toBeGreaterThan(0);
+    expect(kept.events).toEqual(events.slice(kept.first));
+    expect(kept.past).toEqual(foldEvents(events));
+    expect(kept.cut).toBeUndefined();
+  });
+
+  test("cut at every byte are read as far as they are sound, and what is torn is gone on with", async () => {
+    const events = await whole();
+    const disk = await written(events);
+    const kept = await readKept(disk);
+    const last = disk.bytes(kept.piece.name);
+    for (let bytes = 0; bytes < last.length; bytes += 7) {
+      const torn = new Disk();
+      for (const name of disk.names) torn.open(name).append(name === kept.piece.name ? last.slice(0, bytes) : disk.bytes(name));
+      if (!last.subarray(0, bytes).includes(10)) {
+        // the header of the only piece is gone
+        await expect(readKept(torn)).rejects.toThrow("journal");
+        continue;
+      }
+      const read = await readKept(torn);
+      const sound = kept.first + read.events.length;
+      expect(read.past).toEqual({ ...foldEvents(events.slice(0, sound)), cut: read.cut?.bytes ?? 0 });
+      const journal = await openJournal(torn, read, options);
+      await journal.sink.write(events.slice(sound));
+      await journal.close();
+      expect((await readKept(torn)).past).toEqual(foldEvents(events));
+    }
+  });
+
+  test("whose snapshot is damaged are told, never misread", async () => {
+    const disk = await written(await whole());
+    const name = disk.names.find((one) => one.startsWith("snapshot-")) as string;
+    const random = createRandom(3);
+    for (let round = 0; round < 200; round++) {
+      const bytes = disk.bytes(name).slice();
+      const at = random(bytes.length);
+      bytes[at] = (bytes[at] as number) ^ (1 << random(8));
+      const damaged = new Disk();
+      for (const other of disk.names) damaged.open(other).append(other === name ? (round % 2 ? bytes : bytes.subarray(0, at)) : disk.bytes(other));
+      await expect(readKept(damaged)).rejects.toThrow("Cannot read the snapshot");
+    }
+  });
+
+  test("that were just begun when the process ended are left out", async () => {
+    const events = await whole();
+    const disk = await written(events.slice(0, 12));
+    const next = (await readKept(disk)).past.next;
+    disk.open(`journal-${next}`).append(new TextEncoder().encode("12345678 {"));
+    const read = await readKept(disk);
+    expect(read.past.next).toBe(next);
+    expect(read.cut?.why).toBe("its last piece is torn");
+    const journal = await openJournal(disk, read, options);
+    await journal.sink.write(events.slice(next));
+    await journal.close();
+    expect((await readKept(disk)).past).toEqual(foldEvents(events));
+  });
 });

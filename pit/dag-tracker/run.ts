@@ -22,7 +22,7 @@ import { combine } from "./control.ts";
 import { checkType, createFlow, outputFault, type Values } from "./flow.ts";
 import { asError, failureOfRun, within } from "./failure.ts";
 import { FAILED, FINISHED, Frame, READY, RUNNING, SKIPPED, WAITING } from "./frame.ts";
-import { canStand, storedId } from "./journal.ts";
+import { canStand, storedId } from "./written.ts";
 import type { PastNode } from "./past.ts";
 import { Queue } from "./queue.ts";
 import type { DagTracker, Decision, RunHandle, RunOptions, RunResult, TrackerPorts } from "./tracker.ts";

@@ -38,8 +38,6 @@ export interface Folder {
 
 /** A file that is only added to. */
 export interface AppendFile {
-  /** All of it. */
-  read(): Promise<Uint8Array>;
   /** Hands bytes to the operating system before it returns: they outlive the process. */
   append(bytes: Uint8Array): void;
   /** Resolves when all that was appended is on stable storage. */
@@ -47,6 +45,20 @@ export interface AppendFile {
   /** Cuts it to so many bytes. */
   truncate(size: number): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A folder of files that are only added to. */
+export interface AppendFolder {
+  /** Names, in no order; none when the folder isn't there. */
+  list(): Promise<string[]>;
+  /** Opens a file to add to; what is there already stays. Makes the folder where it is missing. */
+  open(name: string): AppendFile;
+  read(name: string): Promise<Uint8Array | undefined>;
+  /** In the place of a file that is there, on stable storage. */
+  rename(from: string, to: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Resolves when the names in it are on stable storage, its own too. */
+  sync(): Promise<void>;
 }
 
 /** A process of ours that runs hostile code or on hostile bytes. */
@@ -70,8 +82,7 @@ export interface Platform {
 /** What the extension host needs besides; a tab will answer with workers. */
 export interface ProcessPlatform extends Platform {
   folder(path: string): Folder;
-  /** Opens a file to add to, with the folders on the way; what is there already stays. */
-  appendFile(path: string): AppendFile;
+  appendFolder(path: string): AppendFolder;
   /** A file of at most `most` bytes, such as a manifest or a component; undefined when it isn't there, `cli/io` when it is something else. */
   readFile(path: string, most: number): Promise<Uint8Array | undefined>;
   /** Names in a folder of ours, sorted; empty when it isn't there. */

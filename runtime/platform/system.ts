@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { SymphonyError } from "../error.ts";
 import { createFolder } from "./folder.ts";
-import type { AppendFile, Child, Digest, ProcessPlatform, Storage } from "./platform.ts";
+import type { AppendFile, AppendFolder, Child, Digest, ProcessPlatform, Storage } from "./platform.ts";
 
 /** How to start one of our own programs: a file for the runtime that runs us, or this very binary. */
 export interface Programs {
@@ -30,7 +30,7 @@ export function createSystemPlatform(programs: Programs): ProcessPlatform {
     digest,
     storage: createFileStorage,
     folder: createFolder,
-    appendFile,
+    appendFolder,
     readFile: readRegularFile,
     listFolder: async (path) => ((await readdir(path).catch(absent)) ?? []).sort(),
     spawn(program, onData) {
@@ -147,6 +147,21 @@ export function createFileStorage(folder: string, { durable = false }: { durable
   };
 }
 
+function appendFolder(folder: string): AppendFolder {
+  const attempt = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((cause) => {
+      throw storageFault(cause);
+    });
+  return {
+    list: async () => (await readdir(folder).catch(absent)) ?? [],
+    open: (name) => appendFile(join(folder, name)),
+    read: (name) => readFile(join(folder, name)).then((bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), absent),
+    rename: (from, to) => attempt(rename(join(folder, from), join(folder, to)).then(() => syncPath(folder))),
+    remove: (name) => attempt(rm(join(folder, name), { force: true })),
+    sync: () => attempt(syncPath(folder).then(() => syncPath(dirname(folder)))),
+  };
+}
+
 function appendFile(path: string): AppendFile {
   const attempt = <T>(work: () => T): T => {
     try {
@@ -160,7 +175,6 @@ function appendFile(path: string): AppendFile {
     return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND, 0o600);
   });
   return {
-    read: async () => attempt(() => new Uint8Array(readFileSync(path))),
     append: (bytes) =>
       attempt(() => {
         for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at);
