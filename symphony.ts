@@ -3,7 +3,7 @@
 import { argv, exit } from "node:process";
 import version from "./package.json" with { type: "json" };
 
-const COMMANDS = ["run", "resume", "runs", "validate", "artifacts", "ext", "help"] as const;
+const COMMANDS = ["run", "resume", "runs", "graph", "history", "validate", "artifacts", "ext", "help"] as const;
 
 async function main(args: string[]): Promise<number> {
   const [name = "help", ...rest] = args;
@@ -25,6 +25,10 @@ async function main(args: string[]): Promise<number> {
       return (await import("./cli/resume.ts")).resume(rest);
     case "runs":
       return (await import("./cli/runs.ts")).runs(rest);
+    case "graph":
+      return (await import("./cli/graph.ts")).graph(rest);
+    case "history":
+      return (await import("./cli/history.ts")).history(rest);
     case "validate":
       return (await import("./cli/validate.ts")).validate(rest);
     case "artifacts":

@@ -1,5 +1,6 @@
 // Help texts, with examples. No logic but choosing one.
 import { CODES, SymphonyError } from "../runtime/mod.ts";
+import { TABLES } from "./home/tables.ts";
 import { near } from "../runtime/near.ts";
 
 const SHARED = `  --home DIR            where runs, artifacts and the cache live (or SYMPHONY_HOME; default ~/.symphony)
@@ -10,7 +11,9 @@ const TEXTS: Record<string, string> = {
 
   symphony run FILE         run a melody
   symphony resume RUN       go on with a run whose process ended, or try again what failed
-  symphony runs             list, show and delete runs
+  symphony runs             list, show, watch, steer, compare and delete runs
+  symphony graph FILE|RUN   draw a melody, or a run with the states of its nodes
+  symphony history SQL      ask anything about the runs that are kept
   symphony validate FILE    say everything that is wrong with a melody
   symphony artifacts        list, show and get what runs have stored
   symphony ext list         list the installed extensions and their ports
@@ -30,11 +33,23 @@ Example: symphony run examples/digest/melody.json --out report
   --timeout MS          stop the run after so long
   --approve NODE        say yes for this approve node in advance ("all" for every one); may be given more than once
   --durability LEVEL    process (default): what is told survives the end of this process; power: also a loss of power
+  --wait                what waits for approval waits for \`symphony runs approve\`, where nobody can be asked here
+  --fresh               run pure nodes too whose answer is kept from an earlier run
+  --explain             say at the end for each node why it ran or didn't
+  --dry-run             say what would be run, in which order, with which rights; run nothing
   --quiet               no progress
+
+ A part of the melody:
+  --to NODE             run up to this node, and nothing that it doesn't need; may be given more than once
+  --from NODE           run this node and what comes after it; may be given more than once. What comes before must be given:
+  --pin NODE.PORT=VALUE the output of a node, which isn't run; VALUE as for --input; may be given more than once
+  --data RUN            what nodes before --from gave in that earlier run
 ${SHARED}
 
 Examples:
   symphony run examples/digest/melody.json --out report
+  symphony run examples/sales/melody.json --to rows --explain
+  symphony run examples/sales/melody.json --from report --data 3fa9
   symphony run examples/digest/melody.json --input folder=~/notes --out digest
   symphony run examples/sales/melody.json --json | tail -n 1
   symphony run examples/publish/melody.json --approve review
@@ -45,7 +60,7 @@ was under way is, with the same idempotency key. A run that has ended tells its 
   --retry               of a run that has ended: run again what failed or was cancelled, and all that comes after it
   --timeout MS          another time-out than the one that it was begun with
   --from NODE           of a run that has ended: run this node again and all that comes after it; may be given more than once
-  --out DIR, --json, --parallel N, --approve NODE, --durability LEVEL, --quiet   as for run
+  --out DIR, --json, --parallel N, --approve NODE, --wait, --fresh, --explain, --durability LEVEL, --quiet   as for run
 ${SHARED}
 
 Examples:
@@ -53,18 +68,50 @@ Examples:
   symphony resume 3fa9
   symphony resume 3fa9 --retry
 `,
-  runs: `symphony runs COMMAND: the runs that are kept.
+  runs: `symphony runs COMMAND: the runs that are kept, and those under way in any process.
 
   list                  id, state, begin, time, melody and counts of nodes of each run
-  show RUN              the state of every node
+    --melody ID, --state STATE, --since DAY, --limit N   only those; the last N
+  show RUN              the state of every node; with --explain why it ran or didn't
+  watch RUN             follow a run to its end, answer its questions, and exit as it does
+  compare RUN RUN       states, times and outputs beside each other; exits with 1 when their outputs differ
+  pause RUN             start no more nodes; with --stop also stop steps under way, which are run again later
+  continue RUN          go on with a paused run
+  cancel RUN            end it; --reason TEXT
+  approve RUN NODE      say yes to what waits for a person, or no with "reject"; --reason TEXT
+  reject RUN NODE
   delete RUN...         forget runs; what they stored stays
   A run may be named by the first characters of its id (at least 4).
-  --json                (list, show) one object a line
+  --json                (list, show, watch, compare) one object a line
+  --out DIR             (watch) copy the outputs into this folder when the run has completed
 ${SHARED}
 
 Examples:
-  symphony runs list
-  symphony runs show 3fa9
+  symphony runs list --state failed --since 2026-01-31
+  symphony runs show 3fa9 --explain
+  symphony runs approve 3fa9 review --reason "well said"
+`,
+  graph: `symphony graph FILE|RUN [options]: a melody as a picture; of a run, with the states of its nodes.
+
+  --format FORM         mermaid (default; text for many editors and wikis) or svg
+  --out FILE            write it there; a name that ends in .svg means --format svg
+${SHARED}
+
+Examples:
+  symphony graph examples/digest/melody.json
+  symphony graph 3fa9 --out run.svg
+`,
+  history: `symphony history SQL [options]: one query in SQLite's language over the runs that are kept, which it can't change.
+
+  --json                one object a line
+${SHARED}
+
+Tables:
+${TABLES.replace(/^/gm, "  ")}
+
+Examples:
+  symphony history "SELECT melody, count(*), avg(ms) FROM run WHERE state = 'completed' GROUP BY melody"
+  symphony history "SELECT node, code, count(*) FROM node WHERE state = 'failed' GROUP BY node, code"
 `,
   validate: `symphony validate FILE... [options]: check melodies without running them; all faults are shown together.
 

@@ -9,6 +9,7 @@ import {
   JSON_DEPTH_MAX,
   type MelodyPort,
   type Plan,
+  type PortType,
   type ProcessPlatform,
   spellJsonForm,
   spellPortType,
@@ -64,7 +65,7 @@ export async function readInputs(
         } else if (port.required) faults.push(missing(port));
         continue;
       }
-      const value = text !== undefined ? fromText(text, port) : port.default === undefined ? undefined : valueFromJson(port.default, port.type);
+      const value = text !== undefined ? valueFromText(text, port.type) : port.default === undefined ? undefined : valueFromJson(port.default, port.type);
       if (value) values.set(port.name, await withStored(value, artifacts));
       else if (port.required) faults.push(missing(port));
     } catch (cause) {
@@ -87,8 +88,9 @@ function missing(port: MelodyPort): Fault {
   return { path: port.name, message: `it is missing; give it with --input ${port.name}=... (${spellPortType(port.type)}${port.description ? `: ${port.description}` : ""})` };
 }
 
-function fromText(text: string, port: MelodyPort): Value {
-  const { item, list } = port.type;
+/** A value as the command line gives it: text, JSON, or `@` and the path of a file that holds one of them. Throws what is wrong. */
+export function valueFromText(text: string, type: PortType): Value {
+  const { item, list } = type;
   const source = text.startsWith("@@") ? text.slice(1) : text.startsWith("@") ? fileText(text.slice(1)) : text;
   let json: unknown = source;
   if (list || (item !== "text" && item !== "any")) {
@@ -96,11 +98,11 @@ function fromText(text: string, port: MelodyPort): Value {
     try {
       json = JSON.parse(source);
     } catch {
-      throw new Error(`${JSON.stringify(text.slice(0, 60))} is not of type ${spellPortType(port.type)}; expected ${spellJsonForm(port.type)}`);
+      throw new Error(`${JSON.stringify(text.slice(0, 60))} is not of type ${spellPortType(type)}; expected ${spellJsonForm(type)}`);
     }
   }
-  const value = valueFromJson(json, port.type);
-  if (!value) throw new Error(`${JSON.stringify(text.slice(0, 60))} is not of type ${spellPortType(port.type)}; expected ${spellJsonForm(port.type)}`);
+  const value = valueFromJson(json, type);
+  if (!value) throw new Error(`${JSON.stringify(text.slice(0, 60))} is not of type ${spellPortType(type)}; expected ${spellJsonForm(type)}`);
   return value;
 }
 

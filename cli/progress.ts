@@ -1,6 +1,6 @@
 // Shows a run while it goes: a live tree on a terminal, plain lines elsewhere. Reads events only.
 import { stderr } from "node:process";
-import type { RunSnapshot } from "../pit/mod.ts";
+import { createProgress, type Progress as RunTally, type RunSnapshot, type Times } from "../pit/mod.ts";
 import type { Plan, RunEvent } from "../runtime/mod.ts";
 import type { Told } from "./home/home.ts";
 import { fit, pad, type Paint, painter, spellMs, withoutControls, write } from "./print.ts";
@@ -11,9 +11,8 @@ interface Row {
   state: "waiting" | "running" | "done" | "skipped" | "failed" | "retrying" | "asking";
   begun: number;
   ms: number;
-  items: number;
-  itemsDone: number;
-  running: number;
+  /** Its answer was kept from before. */
+  isKept: boolean;
   note: string;
 }
 
@@ -30,8 +29,9 @@ const FRAME_MS = 80;
 const LINE_EVERY_MS = 2000;
 
 /** Shows what it is told of a run, until `stop` is called. */
-export function showProgress(plan: Plan): Progress {
-  return stderr.isTTY ? showTree(plan) : showLines(plan);
+export function showProgress(plan: Plan, { times = new Map(), parallel = 16 }: { times?: Times; parallel?: number }): Progress {
+  const progress = createProgress(plan, times, () => performance.now());
+  return stderr.isTTY ? showTree(plan, progress, parallel) : showLines(plan, progress, parallel);
 }
 
 export interface Progress {
@@ -44,10 +44,12 @@ export interface Progress {
 /** What would have been told of a node until now, as far as it shows. */
 function* asEvents({ run, nodes }: RunSnapshot): Generator<RunEvent> {
   for (const one of nodes) {
-    const { node, state, attempt, began, items, ms = 0, until, prompt = "", code, message = "" } = one;
+    const { node, state, attempt, began, items, ms = 0, until, prompt = "", code, message = "", why } = one;
     const event = (record: object): RunEvent => ({ run, n: 0, at: began ?? 0, node, ...record }) as unknown as RunEvent;
-    if (state !== "skipped") yield event({ event: "node.started", attempt, items });
-    if (state === "completed") yield event({ event: "node.finished", ms, outputs: [] });
+    if (state !== "skipped" && why?.does !== "pinned") yield event({ event: "node.started", attempt, items });
+    if (why?.does === "pinned") yield event({ event: "node.pinned", outputs: [] });
+    if (why?.does === "memory") yield event({ event: "node.memory", hit: true });
+    if (state === "completed" && why?.does !== "pinned") yield event({ event: "node.finished", ms, outputs: [] });
     else if (state === "waiting") yield event({ event: "node.waiting", prompt, until });
     else if (state === "failed") yield event({ event: "node.failed", code, message });
     else if (state === "skipped") yield event({ event: "node.skipped", why: "" });
@@ -58,12 +60,9 @@ function* asEvents({ run, nodes }: RunSnapshot): Generator<RunEvent> {
 function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row | undefined } {
   const rows: Row[] = [...plan.order].map((index) => {
     const { id, title } = plan.nodes[index] as Plan["nodes"][number];
-    return { id, title: withoutControls(title), state: "waiting", begun: 0, ms: 0, items: 0, itemsDone: 0, running: 0, note: "" };
+    return { id, title: withoutControls(title), state: "waiting", begun: 0, ms: 0, isKept: false, note: "" };
   });
   const byId = new Map(rows.map((row) => [row.id, row]));
-  const itemEnds = new Map<string, number>();
-  const bodySize = new Map<string, number>();
-  for (const { id, work } of plan.nodes) if (work.does === "map") bodySize.set(id, work.body.nodes.filter((node) => !node.isFallback).length);
   return {
     rows,
     take(event) {
@@ -72,34 +71,26 @@ function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row |
       const row = byId.get(slash < 0 ? event.node : event.node.slice(0, slash));
       if (!row) return undefined;
       if (slash >= 0) {
-        // an item is done when all nodes of its body are; one that another stands in for isn't
-        if (event.event === "node.finished" || event.event === "node.skipped" || (event.event === "node.failed" && event.then !== "fallback")) {
-          const inner = event.node.slice(slash + 1);
-          const next = inner.indexOf("/");
-          const item = event.node.slice(0, slash + 1 + (next < 0 ? inner.length : next));
-          if (inner.indexOf("/", next + 1) < 0) {
-            const stops = event.event === "node.failed" && event.then === "stop";
-            const ends = (itemEnds.get(item) ?? 0) + 1;
-            if (stops || ends >= (bodySize.get(row.id) ?? Number.POSITIVE_INFINITY)) {
-              itemEnds.delete(item);
-              row.itemsDone++;
-            } else itemEnds.set(item, ends);
-          }
-        } else if (event.event === "node.log" && (event.level === "error" || event.level === "warn")) row.note = event.message;
+        if (event.event === "node.log" && (event.level === "error" || event.level === "warn")) row.note = event.message;
         return event.event === "node.failed" ? row : undefined;
       }
       switch (event.event) {
         case "node.started":
           row.state = "running";
           row.begun = performance.now();
-          row.items = event.items ?? 0;
-          row.itemsDone = 0;
+          row.isKept = false;
           break;
         case "node.finished":
           row.state = "done";
           row.ms = event.ms;
-          row.itemsDone = row.items;
-          row.note = "";
+          row.note = row.isKept ? "kept" : "";
+          break;
+        case "node.memory":
+          row.isKept = event.hit;
+          break;
+        case "node.pinned":
+          row.state = "done";
+          row.note = "pinned";
           break;
         case "node.skipped":
           row.state = "skipped";
@@ -137,15 +128,21 @@ function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row |
   };
 }
 
-function details(row: Row): string {
-  const time = row.state === "done" ? spellMs(row.ms) : row.state === "running" ? spellMs(performance.now() - row.begun) : "";
-  const items = row.items > 0 ? `${row.itemsDone}/${row.items}` : "";
-  return [items, time, withoutControls(row.note)].filter((part) => part !== "").join("  ");
+function details(row: Row, progress: RunTally): string {
+  const time = row.state === "done" && !row.isKept && row.note !== "pinned" ? spellMs(row.ms) : row.state === "running" ? spellMs(performance.now() - row.begun) : "";
+  const { items = 0, itemsDone = 0 } = progress.nodes.get(row.id) ?? {};
+  return [items > 0 ? `${itemsDone}/${items}` : "", time, withoutControls(row.note)].filter((part) => part !== "").join("  ");
 }
 
-const lineOf = (row: Row): string => `${row.id}: ${row.state}${details(row) ? `  ${details(row)}` : ""}\n`;
+/** How far it is, in one line. */
+function overallLine(progress: RunTally, parallel: number): string {
+  const { done, total, fraction, leftMs } = progress.overall(parallel);
+  return `${Math.floor(fraction * 100)} %  ${done} of ${total} nodes${leftMs !== undefined && fraction < 1 ? `  about ${spellMs(Math.ceil(leftMs / 100) * 100)} left` : ""}`;
+}
 
-function showTree(plan: Plan): Progress {
+const lineOf = (row: Row, progress: RunTally): string => `${row.id}: ${row.state}${details(row, progress) ? `  ${details(row, progress)}` : ""}\n`;
+
+function showTree(plan: Plan, progress: RunTally, parallel: number): Progress {
   const { rows, take } = createRows(plan);
   const paint = painter();
   let drawn = 0;
@@ -155,14 +152,15 @@ function showTree(plan: Plan): Progress {
     if (paused) return;
     const width = Math.max(1, (stderr.columns || 80) - 1);
     // as many as fit: what is under way first, then what failed
-    const most = Math.max(3, (stderr.rows ?? 24) - 2);
+    const most = Math.max(3, (stderr.rows ?? 24) - 3);
     const shown = rows.length <= most ? rows : rows.filter(({ state }) => state !== "waiting" && state !== "done" && state !== "skipped").slice(0, most);
     const wide = Math.min(40, Math.max(...shown.map(({ title }) => fit(title, 40).cells), 8));
     const lines = shown.map((row) => {
       const [sign, colour] = SIGNS[row.state];
-      const text = fit(`${pad(row.title, wide)}  ${details(row)}`.replace(/[\n\t]/g, " "), width - 2).text;
+      const text = fit(`${pad(row.title, wide)}  ${details(row, progress)}`.replace(/[\n\t]/g, " "), width - 2).text;
       return width < 3 ? paint(colour, sign) : `${paint(colour, sign)} ${row.state === "waiting" || row.state === "skipped" ? paint("dim", text) : text}`;
     });
+    lines.push(paint("dim", fit(overallLine(progress, parallel), width).text));
     write(2, `${drawn ? `\x1b[${drawn}A` : ""}${lines.map((line) => `\x1b[2K${line}\n`).join("")}${drawn > lines.length ? "\x1b[0J" : ""}`);
     drawn = lines.length;
     dirty = false;
@@ -173,6 +171,7 @@ function showTree(plan: Plan): Progress {
   let stopped = false;
   return {
     take(told) {
+      progress.take(told);
       for (const event of "event" in told ? [told.event] : asEvents(told.snapshot)) if (take(event) || (event.event === "node.finished" && event.node.includes("/"))) dirty = true;
     },
     stop() {
@@ -192,23 +191,29 @@ function showTree(plan: Plan): Progress {
   };
 }
 
-function showLines(plan: Plan): Progress {
+function showLines(plan: Plan, progress: RunTally, parallel: number): Progress {
+  let [last, begun] = ["", false];
   const { rows, take } = createRows(plan);
   const timer = setInterval(() => {
-    for (const row of rows) if (row.state === "running" && row.items > 0) write(2, `${row.id}: running  ${details(row)}\n`);
+    for (const row of rows) if (row.state === "running" && (progress.nodes.get(row.id)?.items ?? 0) > 0) write(2, lineOf(row, progress));
+    const line = overallLine(progress, parallel);
+    if (line !== last && begun) write(2, `${line}\n`);
+    last = line;
   }, LINE_EVERY_MS);
   return {
     take(told) {
+      begun = true;
+      progress.take(told);
       if ("snapshot" in told) {
         for (const event of asEvents(told.snapshot)) take(event);
-        for (const row of rows) if (row.state !== "waiting") write(2, lineOf(row));
+        for (const row of rows) if (row.state !== "waiting") write(2, lineOf(row, progress));
         return;
       }
       const { event } = told;
       const row = take(event);
-      if (!row || event.event === "node.progress" || event.event === "node.started") return;
+      if (!row || event.event === "node.progress" || event.event === "node.started" || event.event === "node.memory") return;
       if (event.event === "node.log" && event.level === "debug") return;
-      write(2, event.event === "node.log" ? `${row.id}: ${withoutControls(event.message)}\n` : lineOf(row));
+      write(2, event.event === "node.log" ? `${row.id}: ${withoutControls(event.message)}\n` : lineOf(row, progress));
     },
     stop: () => clearInterval(timer),
     pause() {},

@@ -20,6 +20,8 @@ export async function resume(args: string[]): Promise<number> {
     approve: { type: "string", multiple: true },
     durability: { type: "string" },
     wait: { type: "boolean" },
+    fresh: { type: "boolean" },
+    explain: { type: "boolean" },
     retry: { type: "boolean" },
     from: { type: "string", multiple: true },
     quiet: { type: "boolean" },
@@ -44,6 +46,7 @@ export async function resume(args: string[]): Promise<number> {
     durability,
     approved: texts(values["approve"]),
     attended: isAttended(values) || values["wait"] === true,
+    fresh: values["fresh"] === true,
   };
   return conduct(backstage, values, order, await planOfRun(backstage, folder));
 }

@@ -3,15 +3,17 @@ import { resolve } from "node:path";
 import type { Durability } from "../pit/mod.ts";
 import type { RunOrigin } from "../runtime/mod.ts";
 import { approvals } from "./approvals.ts";
+import { dryRun, tellDryRun } from "./dry-run.ts";
 import { readArgs, text, texts, usage, whole } from "./args.ts";
 import { help } from "./help.ts";
 import { usedExtensions } from "./home/owner.ts";
 import { readInputs } from "./inputs.ts";
 import { soundMelody } from "./melody-file.ts";
 import { checkWritable } from "./outputs.ts";
+import { PART_OPTIONS, readPart } from "./part.ts";
 import { withoutControls, write } from "./print.ts";
 import { openBackstage } from "./stage.ts";
-import { conduct, isAttended } from "./watch.ts";
+import { conduct, isAttended, timesOf } from "./watch.ts";
 
 export async function run(args: string[]): Promise<number> {
   const { values, positionals } = readArgs("run", args, {
@@ -23,6 +25,10 @@ export async function run(args: string[]): Promise<number> {
     approve: { type: "string", multiple: true },
     durability: { type: "string" },
     wait: { type: "boolean" },
+    fresh: { type: "boolean" },
+    explain: { type: "boolean" },
+    "dry-run": { type: "boolean" },
+    ...PART_OPTIONS,
     quiet: { type: "boolean" },
   });
   if (values["help"]) return help(["run"]);
@@ -38,21 +44,32 @@ export async function run(args: string[]): Promise<number> {
   const approved = texts(values["approve"]);
   approvals(plan, approved);
   const { values: inputs, grants } = await readInputs(plan, texts(values["input"]), file, backstage);
+  const part = await readPart(plan, values, backstage);
   const out = text(values["out"]);
   if (out) checkWritable(resolve(out));
 
+  const folders = Object.fromEntries([...grants.folders].map(([name, { path }]) => [name, path]));
+  if (values["dry-run"]) {
+    tellDryRun(dryRun(plan, part, timesOf(backstage, plan), folders), values["json"] === true);
+    return 0;
+  }
   const { id: source } = await artifacts.put(new TextEncoder().encode(written), "application/vnd.symphony.melody+json");
   const origin: RunOrigin = {
     source,
     file: resolve(file),
-    folders: Object.fromEntries([...grants.folders].map(([name, { path }]) => [name, path])),
+    folders,
     approved,
     extensions: await usedExtensions(plan, backstage),
     ...(backstage.searched.length > 0 ? { searched: backstage.searched } : {}),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   const attended = isAttended(values) || values["wait"] === true;
-  return conduct(backstage, values, { run: crypto.randomUUID(), start: { origin, inputs }, parallel, durability, approved, attended }, plan);
+  return conduct(
+    backstage,
+    values,
+    { run: crypto.randomUUID(), start: { origin, inputs, ...(part ? { part } : {}) }, parallel, durability, approved, attended, fresh: values["fresh"] === true },
+    plan,
+  );
 }
 
 export function durabilityOf(text: string): Durability {

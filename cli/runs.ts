@@ -1,10 +1,15 @@
 // `symphony runs`: the runs that a home keeps: looking at them, steering those under way, deleting.
-import { readKept } from "../pit/mod.ts";
-import { type Parsed, readArgs, text, usage } from "./args.ts";
+import { type KeptRun, readKept, snapshotOf } from "../pit/mod.ts";
+import { SymphonyError } from "../runtime/mod.ts";
+import { near } from "../runtime/near.ts";
+import { type Parsed, readArgs, text, usage, whole } from "./args.ts";
+import { compareOutputs, comparePasts } from "./compare.ts";
+import { explain, tellExplanations } from "./explain.ts";
 import { help } from "./help.ts";
+import { openHistory, type RunSummary, summaryOf } from "./home/history.ts";
 import { type Control, type Home, lookAtHome, openHome } from "./home/home.ts";
 import { planOfRun } from "./home/kept-run.ts";
-import { findRunFolder, listRunFolders, type RunFolder } from "./home/run-store.ts";
+import { findRunFolder, type RunFolder } from "./home/run-store.ts";
 import { spellMs, withoutControls, write } from "./print.ts";
 import { type Backstage, openBackstage } from "./stage.ts";
 import { watch } from "./watch.ts";
@@ -22,6 +27,7 @@ const RUN = { takes: "RUN", least: 1, most: 1 };
 const ACTIONS: Record<string, Action> = {
   list: { takes: "", least: 0, most: 0, act: list },
   show: { ...RUN, act: show },
+  compare: { takes: "RUN RUN", least: 2, most: 2, act: compare },
   watch: {
     ...RUN,
     act: (backstage, [run], values) => inHome(backstage, run as string, async (home, folder) => watch(backstage, values, home, folder.id, await planOfRun(backstage, folder))),
@@ -39,8 +45,13 @@ export async function runs(args: string[]): Promise<number> {
     json: { type: "boolean" },
     quiet: { type: "boolean" },
     stop: { type: "boolean" },
+    explain: { type: "boolean" },
     reason: { type: "string" },
     out: { type: "string" },
+    melody: { type: "string" },
+    state: { type: "string" },
+    since: { type: "string" },
+    limit: { type: "string" },
   });
   const [name, ...names] = positionals;
   if (values["help"] || name === undefined) return help(["runs"]);
@@ -56,26 +67,49 @@ export async function runs(args: string[]): Promise<number> {
 // ---- looking ----
 
 async function list(backstage: Backstage, _: string[], values: Parsed["values"]): Promise<number> {
-  const all: Summary[] = [];
+  using history = openHistory(backstage.home, backstage.platform);
+  await history.refresh();
   const live = await liveIn(backstage);
-  // one after the other: a journal may be large
-  for (const folder of listRunFolders(backstage.home)) all.push(await summary(folder, backstage, live));
-  all.sort((a, b) => a.began - b.began);
-  for (const one of all) write(1, values["json"] ? `${JSON.stringify(one)}\n` : line(one));
-  if (all.length === 0 && !values["json"]) write(2, "No runs are kept yet.\n");
+  const [melody, state, since] = [text(values["melody"]), text(values["state"]), timeOf(text(values["since"]))];
+  const limit = whole(values["limit"], "limit", "runs", 1, 1_000_000);
+  if (state !== undefined && !STATES.includes(state))
+    throw usage(`Cannot use --state ${JSON.stringify(state)}: expected one of ${STATES.join(", ")}${near(state, STATES)}`, "runs");
+  // who runs what is for the owner to say, so states are told apart after the index
+  const found = history.runs({ ...(melody === undefined ? {} : { melody }), ...(since === undefined ? {} : { since }) }).map((one) => standing(one, live));
+  const told = found.filter((one) => state === undefined || one.state === state).slice(-(limit ?? found.length));
+  for (const one of told) write(1, values["json"] ? `${JSON.stringify(one)}\n` : line(one));
+  if (told.length === 0 && !values["json"]) write(2, found.length > 0 ? "None of the runs that are kept is in that state.\n" : "No runs are kept yet.\n");
   return 0;
+}
+
+const STATES = ["running", "paused", "interrupted", "completed", "failed", "cancelled", "unreadable"];
+
+/** A day or a moment, in milliseconds since 1970. */
+function timeOf(written: string | undefined): number | undefined {
+  if (written === undefined) return undefined;
+  const time = /^\d{4}-\d\d-\d\d/.test(written) ? Date.parse(written.replace(" ", "T")) : Number.NaN;
+  if (Number.isNaN(time)) throw usage(`Cannot use --since ${JSON.stringify(written)}: expected a day such as 2026-01-31, or a moment such as 2026-01-31T08:00Z`, "runs");
+  return time;
+}
+
+/** `interrupted`: it has not ended, and no process runs it. */
+function standing(one: RunSummary, live: ReadonlyMap<string, string>): RunSummary {
+  const hasEnded = one.state !== "running" && one.state !== "paused";
+  return { ...one, state: live.get(one.run) ?? (hasEnded ? one.state : "interrupted") };
 }
 
 async function show(backstage: Backstage, [name]: string[], values: Parsed["values"]): Promise<number> {
   const folder = findRunFolder(backstage.home, name as string);
   const { past } = await readKept(backstage.platform.appendFolder(folder.folder));
-  const one = await summary(folder, backstage, await liveIn(backstage));
-  const nodes = [...past.nodes].map(([node, { state, attempt, error }]) => ({
-    node,
-    state,
-    attempt,
-    ...(error ? { code: error.detail ?? error.code, message: error.message } : {}),
-  }));
+  const one = standing(summaryOf(folder.id, past), await liveIn(backstage));
+  if (values["explain"]) {
+    const plan = await planOfRun(backstage, folder);
+    if (!plan) throw new SymphonyError("run/changed", `Cannot explain the run ${folder.id}: its melody, or an extension that it uses, isn't there any more`);
+    if (!values["json"]) write(1, line(one));
+    tellExplanations(explain(plan, past.nodes), values["json"] === true);
+    return 0;
+  }
+  const nodes = snapshotOf(folder.id, past).nodes;
   if (values["json"]) write(1, `${JSON.stringify({ ...one, nodes })}\n`);
   else {
     write(1, line(one));
@@ -83,6 +117,26 @@ async function show(backstage: Backstage, [name]: string[], values: Parsed["valu
       write(1, `  ${withoutControls(node)}: ${state}${attempt > 1 ? `, attempt ${attempt}` : ""}${message ? `  ${withoutControls(message)}` : ""}\n`);
   }
   return 0;
+}
+
+/** What two runs have in common and what not, node by node. Ends with 1 where their outputs differ. */
+async function compare(backstage: Backstage, names: string[], values: Parsed["values"]): Promise<number> {
+  const [one, other] = await Promise.all(names.map(async (name) => readKept(backstage.platform.appendFolder(findRunFolder(backstage.home, name).folder))));
+  const [first, second] = [(one as KeptRun).past, (other as KeptRun).past];
+  const rows = comparePasts(first, second);
+  const [outputs, same] = compareOutputs(first, second);
+  if (values["json"]) for (const row of [...rows, ...outputs]) write(1, `${JSON.stringify(row)}\n`);
+  else {
+    write(1, line(summaryOf((one as KeptRun).run, first)));
+    write(1, line(summaryOf((other as KeptRun).run, second)));
+    for (const row of rows)
+      write(
+        1,
+        `  ${withoutControls(row.node)}: ${row.states[0] === row.states[1] ? row.states[0] : row.states.join(" / ")}  ${row.ms.map((ms) => (ms === undefined ? "-" : spellMs(ms))).join(" / ")}${row.outputs === "same" ? "" : `  outputs ${row.outputs}`}\n`,
+      );
+    for (const { output, is } of outputs) write(1, `  output ${withoutControls(output)}: ${is}\n`);
+  }
+  return same ? 0 : 1;
 }
 
 /** States of the runs that are under way, by their ids. */
@@ -128,35 +182,7 @@ async function remove(backstage: Backstage, names: string[]): Promise<number> {
   return 0;
 }
 
-interface Summary {
-  run: string;
-  melody: string;
-  /** `interrupted`: it has not ended, and no process runs it. */
-  state: string;
-  /** Milliseconds since 1970. */
-  began: number;
-  ms: number;
-  nodes: { completed: number; failed: number; skipped: number };
-  error?: string;
-}
-
-async function summary(folder: RunFolder, backstage: Backstage, live: ReadonlyMap<string, string>): Promise<Summary> {
-  const nodes = { completed: 0, failed: 0, skipped: 0 };
-  try {
-    const { past } = await readKept(backstage.platform.appendFolder(folder.folder));
-    for (const { state } of past.nodes.values()) if (state === "completed" || state === "failed" || state === "skipped") nodes[state]++;
-    const hasEnded = past.ended !== undefined;
-    const state = live.get(folder.id) ?? (hasEnded ? past.state : "interrupted");
-    const began = past.started?.at ?? 0;
-    const { message } = past.ended ?? {};
-    return { run: folder.id, melody: past.started?.melody ?? "", state, began, ms: Math.max(0, past.last - began), nodes, ...(message ? { error: message } : {}) };
-  } catch (cause) {
-    // whatever is wrong with one, the others are still told
-    return { run: folder.id, melody: "", state: "unreadable", began: 0, ms: 0, nodes, error: (cause as Error).message };
-  }
-}
-
-function line({ run, melody, state, began, ms, nodes, error }: Summary): string {
+function line({ run, melody, state, began, ms, nodes, error }: RunSummary): string {
   const when = began ? new Date(began).toISOString().slice(0, 19).replace("T", " ") : "?";
   const counts = Object.entries(nodes).filter(([, count]) => count > 0);
   return `${run}  ${state.padEnd(11)}  ${when}  ${spellMs(ms).padStart(8)}  ${withoutControls(melody)}  ${counts.map(([name, count]) => `${count} ${name}`).join(", ")}${error ? `  ${withoutControls(error)}` : ""}\n`;

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { availableParallelism, homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { env } from "node:process";
-import { type ArtifactStore, createArtifactStore, createSlot, type Durability } from "../pit/mod.ts";
+import { type ArtifactStore, createArtifactStore, createMemory, createSlot, type Durability, loadLarge, type Memory } from "../pit/mod.ts";
 import {
   createExtensionHost,
   createIsolatePool,
@@ -15,6 +15,7 @@ import {
   SymphonyError,
 } from "../runtime/mod.ts";
 import { createFileStorage, createSystemPlatform, ensureFolder } from "../runtime/platform/system.ts";
+import { openAnswers } from "./home/answers.ts";
 import { embedded } from "./embedded.ts";
 import { type Parsed, text, texts } from "./args.ts";
 
@@ -33,6 +34,8 @@ export interface Stage extends Backstage {
   /** The extensions that are installed now, also those in these folders, and a host for them. */
   hostFor(searched: readonly string[], durability: Durability): Promise<{ catalogue: LoadedCatalogue; host: ExtensionHost }>;
   artifactsFor(durability: Durability): ArtifactStore;
+  /** What pure nodes gave before. */
+  memory: Memory;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -74,8 +77,20 @@ export async function openStage(backstage: Backstage): Promise<Stage> {
     durable ??= openArtifacts(home, platform, "power");
     return durable;
   };
+  const answers = openAnswers(home);
+  const memory = createMemory({
+    store: answers,
+    digest: () => platform.digest(),
+    hasArtifact: (id) =>
+      artifacts.find(id).then(
+        () => true,
+        () => false,
+      ),
+    load: (id) => loadLarge(id, artifacts),
+  });
   return {
     ...backstage,
+    memory,
     async hostFor(searched, durability) {
       const catalogue = await discover(platform, home, searched);
       return { catalogue, host: createExtensionHost({ catalogue, preparer, pool, artifacts: artifactsFor(durability) }) };
@@ -84,6 +99,7 @@ export async function openStage(backstage: Backstage): Promise<Stage> {
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       await platform[Symbol.asyncDispose]();
+      answers.close();
     },
   };
 }

@@ -3,9 +3,12 @@
 import process, { stderr, stdin } from "node:process";
 import { createInterface } from "node:readline/promises";
 import { resolve } from "node:path";
-import type { RunResult } from "../pit/mod.ts";
+import { readKept, type RunResult, type Times } from "../pit/mod.ts";
 import { CODES, type Plan, type RunEvent, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
 import { type Parsed, text } from "./args.ts";
+import { explain, tellExplanations } from "./explain.ts";
+import { openHistory } from "./home/history.ts";
+import { knownRun, type RunFolder } from "./home/run-store.ts";
 import { type Home, openHome, type Order, type Told } from "./home/home.ts";
 import { copyOutputs, finalObject, tell } from "./outputs.ts";
 import { painter, withoutControls, write } from "./print.ts";
@@ -20,7 +23,8 @@ export const isAttended = (values: Parsed["values"]): boolean => values["json"] 
  * goes on with it.
  */
 export async function conduct(backstage: Backstage, values: Parsed["values"], order: Order, plan: Plan | undefined): Promise<number> {
-  const view = createView(values, plan);
+  const times = plan && !values["json"] && !values["quiet"] ? timesOf(backstage, plan) : undefined;
+  const view = createView(values, plan, times, order.parallel);
   const begun = performance.now();
   let after: number | undefined;
   for (let again = false; ; again = true) {
@@ -33,6 +37,10 @@ export async function conduct(backstage: Backstage, values: Parsed["values"], or
         after = n;
       });
       await deliver(backstage, values, result, performance.now() - begun);
+      const folder = knownRun(backstage.home, order.run);
+      if (folder && values["explain"] && plan)
+        tellExplanations(explain(plan, (await readKept(backstage.platform.appendFolder(folder.folder))).past.nodes), values["json"] === true);
+      if (folder) await remember(backstage, folder);
       const exit = exitOf(result);
       view.stop(exit);
       return exit;
@@ -49,7 +57,7 @@ export async function conduct(backstage: Backstage, values: Parsed["values"], or
 
 /** Shows a run that somebody else has begun, to its end; the exit code. */
 export async function watch(backstage: Backstage, values: Parsed["values"], home: Home, run: string, plan: Plan | undefined): Promise<number> {
-  const view = createView(values, plan);
+  const view = createView(values, plan, plan && timesOf(backstage, plan));
   const begun = performance.now();
   try {
     const result = await view.follow(home, run, undefined, isAttended(values), () => {});
@@ -66,9 +74,29 @@ interface View {
   stop(exit: number): void;
 }
 
-function createView(values: Parsed["values"], plan: Plan | undefined): View {
+/** What the melody's nodes took before; nothing is known where the history can't be had. */
+export function timesOf({ home, platform }: Backstage, plan: Plan): Times {
+  try {
+    using history = openHistory(home, platform);
+    return history.times(plan.id);
+  } catch {
+    return new Map();
+  }
+}
+
+/** The history is an index: what it misses now, it reads later. */
+async function remember({ home, platform }: Backstage, folder: RunFolder): Promise<void> {
+  try {
+    using history = openHistory(home, platform);
+    await history.add(folder);
+  } catch (cause) {
+    write(2, `warning: ${withoutControls((cause as Error).message)}\n`);
+  }
+}
+
+function createView(values: Parsed["values"], plan: Plan | undefined, times: Times = new Map(), parallel = 16): View {
   const json = values["json"] === true;
-  const progress = json || values["quiet"] || !plan ? undefined : showProgress(plan);
+  const progress = json || values["quiet"] || !plan ? undefined : showProgress(plan, { times, parallel });
   let cancel = (): void => {};
   heedSignals(() => cancel());
   return {

@@ -18,6 +18,8 @@ export type RunRecord = { run: string } & (
       inputs: Readonly<Record<string, Value>>;
       /** What a resume needs besides: the melody's text as an artifact, granted folders, approvals and limits. */
       origin?: RunOrigin;
+      /** Which nodes are run, where it isn't all of them. */
+      part?: RunPart;
     }
   /** Its process had ended, or what failed is tried again. `cut` are bytes of a torn journal that were left out, `resets` paths of nodes whose past doesn't count any more. */
   | { event: "run.resumed"; confinement: string; cut: number; resets?: readonly string[] }
@@ -27,18 +29,30 @@ export type RunRecord = { run: string } & (
   | { event: "node.started"; node: string; attempt: number; items?: number; list?: string; again?: true }
   /** `outputs` by the node's output ports, in their order; absent where the node gave nothing. */
   | { event: "node.finished"; node: string; ms: number; outputs: readonly (Value | undefined)[] }
-  | { event: "node.skipped"; node: string; code: "condition" | "unreached" | "input"; why: string }
+  | { event: "node.skipped"; node: string; code: "condition" | "unreached" | "input" | "part"; why: string }
   /** Was under way when its run, or the body around it, ended. */
   | { event: "node.cancelled"; node: string }
   | { event: "node.retrying"; node: string; attempt: number; delayMs: number; until: number; code: ErrorCode; message: string }
   | { event: "node.failed"; node: string; code: ErrorCode; detail?: string; step?: StepDetails; message: string; then: "stop" | "continue" | "skip" | "fallback" }
   | { event: "node.progress"; node: string; fraction: number; note: string }
   | { event: "node.log"; node: string; level: string; message: string }
+  /** Whether what a pure node gave before stands for a call, and why (not). */
+  | { event: "node.memory"; node: string; hit: boolean; why: string }
+  /** Isn't run: a person, or an earlier run (`of`), gave its outputs. */
+  | { event: "node.pinned"; node: string; outputs: readonly (Value | undefined)[]; of?: string }
   /** For a time (`until`), or for a person, who is shown `value`. */
   | { event: "node.waiting"; node: string; prompt: string; until?: number; value?: Value }
   | { event: "node.decided"; node: string; approved: boolean; reason: string }
   | { event: "run.ended"; state: EndState; outputs: Readonly<Record<string, Value>>; code?: ErrorCode; detail?: string; message?: string }
 );
+
+/** Nodes by their ids. Without `to`: to the end; without `from`: from the beginning. */
+export interface RunPart {
+  to?: readonly string[];
+  from?: readonly string[];
+  /** Outputs, by their ports, of nodes that aren't run; by node. */
+  pins: Readonly<Record<string, { outputs: readonly (Value | undefined)[]; of?: string }>>;
+}
 
 export interface RunOrigin {
   /** The melody's text, by its artifact. */

@@ -2,7 +2,7 @@
 export { type Clock, systemClock } from "./clock.ts";
 export { CODES, type ErrorCode, type Fault, SymphonyError } from "./error.ts";
 export { Gathered } from "./workflow/condition.ts";
-export { createEventLog, type EndState, type EventLog, type EventSink, type RunEvent, type RunOrigin, type RunRecord, type RunState } from "./event.ts";
+export { createEventLog, type EndState, type EventLog, type EventSink, type RunEvent, type RunOrigin, type RunPart, type RunRecord, type RunState } from "./event.ts";
 export type { ArtifactPort, Grants } from "./extension/capabilities.ts";
 export { createExtensionHost, type ExtensionHost, type StepNote } from "./extension/host.ts";
 export { type Gated, gate } from "./extension/gate/gate.ts";
@@ -12,7 +12,7 @@ export { type Manifest, parseManifest, type PortSpec } from "./extension/manifes
 export { createPreparer, type Preparer } from "./extension/prepare/prepare.ts";
 export { JSON_DEPTH_MAX, tooDeepAt } from "./json-depth.ts";
 export { compareUtf8 } from "./order.ts";
-export type { AppendFile, AppendFolder, Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
+export type { AppendFile, AppendFolder, Digest, Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
 export {
   type ArtifactRef,
   type Entry,
@@ -29,7 +29,8 @@ export {
   valueToJson,
   weighValue,
 } from "./value.ts";
-export { createGraph, findCycle, topologicalOrder, walkGraph } from "./workflow/graph.ts";
+export { ancestors, createGraph, descendants, findCycle, type Graph, topologicalOrder, walkGraph, weightedPath } from "./workflow/graph.ts";
+export { type DiagramStates, layout, toMermaid, toSvg } from "./workflow/diagram.ts";
 export { applyEdit, type Edit, type Edited, rebaseEdit } from "./workflow/edit.ts";
 export { melodyError, melodyJsonSchema, readMelody } from "./workflow/melody.ts";
 export type { Catalogue, MelodyPort, Plan, PlanNode } from "./workflow/plan.ts";

@@ -1,7 +1,7 @@
 // A home as commands use it: they begin runs in it, follow and steer them. One process owns a home and runs what runs; the others
 // talk to it. Types, and how the one or the other is come by; leaves out what an owner does (owner.ts).
 import type { Durability, RunResult, RunSnapshot } from "../../pit/mod.ts";
-import { type RunEvent, type RunOrigin, SymphonyError, type Value } from "../../runtime/mod.ts";
+import { type RunEvent, type RunOrigin, type RunPart, SymphonyError, type Value } from "../../runtime/mod.ts";
 import type { Backstage } from "../stage.ts";
 import { connect } from "./client.ts";
 import { lastOwner, takeLock } from "./lock.ts";
@@ -12,7 +12,7 @@ export interface Order {
   /** Chosen by who orders it, so that an order whose answer was lost can be given again. */
   run: string;
   /** Of a new run. */
-  start?: { origin: RunOrigin; inputs: ReadonlyMap<string, Value> };
+  start?: { origin: RunOrigin; inputs: ReadonlyMap<string, Value>; part?: RunPart };
   /** Of one that was begun: nodes to run again, by their ids. `retry`: what failed or was cancelled. */
   resume?: { retry: boolean; from: readonly string[] };
   /** This very order was given before, to an owner that is gone: the run is followed if it is under way, and gone on with if it isn't. */
@@ -26,6 +26,8 @@ export interface Order {
   approved: readonly string[];
   /** Whether what waits for a person may wait; it fails otherwise. */
   attended: boolean;
+  /** Takes no answer that is kept. */
+  fresh?: boolean;
 }
 
 export interface Begun {

@@ -34,6 +34,7 @@ import {
   readMelody,
   type RunEvent,
   type RunOrigin,
+  type RunPart,
   SymphonyError,
   type Value,
 } from "../../runtime/mod.ts";
@@ -92,7 +93,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     return beginNew(stage, order, order.start);
   }
 
-  async function beginNew(on: Stage, order: Order, { origin, inputs }: NonNullable<Order["start"]>): Promise<Begun> {
+  async function beginNew(on: Stage, order: Order, { origin, inputs, part }: NonNullable<Order["start"]>): Promise<Begun> {
     const { durability, parallel = 16 } = order;
     const { plan, host } = await planOf(origin, on, order.durability);
     if (order.timeoutMs !== undefined) plan.timeoutMs = order.timeoutMs;
@@ -100,7 +101,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     approvals(plan, order.approved);
     const folder = createRunFolder(home, order.run);
     const journal = createJournal(platform.appendFolder(folder.folder), folder.id, { durability });
-    launch(on, order, { folder, journal, plan, host, grants, inputs, parallel, past: undefined, resets: [], origin });
+    launch(on, order, { folder, journal, plan, host, grants, inputs, parallel, past: undefined, resets: [], origin, part });
     return { warnings: [], next: 0 };
   }
 
@@ -145,9 +146,38 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
         past,
         resets,
         origin: undefined,
+        part: started.part,
       },
     );
     return { warnings, next };
+  }
+
+  /** Calls a step, but for a pure one whose answer is kept. */
+  function remembering(on: Stage, plan: Plan, host: ExtensionHost, grants: Grants, { fresh, durability }: Order, resets: ReadonlySet<string>): TrackerPorts["invoke"] {
+    const store = on.artifactsFor(durability);
+    return async (task) => {
+      const { work, outputs: ports } = task.node;
+      if (work.does !== "call" || !work.manifest.pure) return host.invoke(task, grants);
+      const { id, version } = work.manifest;
+      const { key } = await host.prepare(id);
+      const names = ports.map(({ name }) => name);
+      const known = await on.memory.recall({
+        run: task.run,
+        place: `${plan.id} ${task.path}`,
+        component: `${id} ${version} ${key}`,
+        settings: work.settings,
+        inputs: task.inputs,
+        ports: names,
+      });
+      const isTaken = known.outputs !== undefined && !fresh && !resets.has(task.path);
+      const why = known.outputs === undefined || isTaken ? known.why : fresh ? "kept answers are not to be taken" : "it is to be run again";
+      task.note({ event: "node.memory", hit: isTaken, why });
+      if (isTaken) return known.outputs as Map<string, Value>;
+      const outputs = await host.invoke(task, grants);
+      await keepLarge(outputs.values(), store);
+      known.learn(outputs);
+      return outputs;
+    };
   }
 
   interface Launch {
@@ -161,9 +191,10 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     past: Past | undefined;
     resets: readonly string[];
     origin: RunOrigin | undefined;
+    part: RunPart | undefined;
   }
 
-  function launch(on: Stage, order: Order, { folder, journal, plan, host, grants, inputs, parallel, past, resets, origin }: Launch): void {
+  function launch(on: Stage, order: Order, { folder, journal, plan, host, grants, inputs, parallel, past, resets, origin, part }: Launch): void {
     const run = folder.id;
     const log = createEventLog(journal.sink, past?.next);
     const view = past ? withoutOutputs(past) : emptyPast();
@@ -172,7 +203,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     const ports: TrackerPorts = {
       confinement: platform.confinement,
       keep: (kept) => keepLarge(kept, on.artifactsFor(order.durability)),
-      invoke: (task) => host.invoke(task, grants),
+      invoke: remembering(on, plan, host, grants, order, new Set(resets)),
       ask({ path, signal }) {
         if (approved(path)) return Promise.resolve({ approved: true, reason: "approved in advance" });
         if (!order.attended)
@@ -187,7 +218,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
       },
     };
     const tracker = createSlot(createDagTracker(ports)).part;
-    const handle = tracker.start(plan, inputs, { run, log, parallel, resets, ...(past ? { past } : {}), ...(origin ? { origin } : {}) });
+    const handle = tracker.start(plan, inputs, { run, log, parallel, resets, ...(past ? { past } : {}), ...(origin ? { origin } : {}), ...(part ? { part } : {}) });
     const ended = handle.ended.then(async (result) => {
       host.endRun(run);
       await journal.close();

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
-import { type Durability, type RunResult, readValues, type RunSnapshot, spellValues, type ValueStore } from "../../pit/mod.ts";
-import { CODES, type ErrorCode, type RunOrigin, SymphonyError } from "../../runtime/mod.ts";
+import { type Durability, type RunResult, readPart, readValues, type RunSnapshot, spellPart, spellValues, type ValueStore } from "../../pit/mod.ts";
+import { CODES, type ErrorCode, type RunOrigin, type RunPart, SymphonyError } from "../../runtime/mod.ts";
 import type { Order } from "./home.ts";
 import { ownerFolder } from "./lock.ts";
 
@@ -24,7 +24,14 @@ const text = z.string().max(100_000);
 
 const order = z.strictObject({
   run,
-  start: z.strictObject({ origin: z.custom<RunOrigin>((value) => typeof value === "object" && value !== null), inputs: z.record(z.string(), z.unknown()) }).optional(),
+  start: z
+    .strictObject({
+      origin: z.custom<RunOrigin>((value) => typeof value === "object" && value !== null),
+      inputs: z.record(z.string(), z.unknown()),
+      part: z.custom<RunPart>((value) => typeof value === "object" && value !== null).optional(),
+    })
+    .optional(),
+  fresh: z.boolean().optional(),
   resume: z.strictObject({ retry: z.boolean(), from: z.array(text) }).optional(),
   again: z.boolean().optional(),
   parallel: z.number().int().min(1).max(1000).optional(),
@@ -77,11 +84,14 @@ export interface WireResult {
 
 export function spellOrder(given: Order): z.infer<typeof order> {
   const { start, ...rest } = given;
-  return { ...rest, ...(start ? { start: { origin: start.origin, inputs: spellValues(start.inputs) } } : {}) } as z.infer<typeof order>;
+  return { ...rest, ...(start ? { start: { ...start, inputs: spellValues(start.inputs), ...(start.part ? { part: spellPart(start.part) } : {}) } } : {}) } as z.infer<typeof order>;
 }
 
 export async function readOrder({ start, ...rest }: z.infer<typeof order>, store: ValueStore): Promise<Order> {
-  return { ...(rest as Omit<Order, "start"> & { durability: Durability }), ...(start ? { start: { origin: start.origin, inputs: await readValues(start.inputs, store) } } : {}) };
+  return {
+    ...(rest as Omit<Order, "start"> & { durability: Durability }),
+    ...(start ? { start: { origin: start.origin, inputs: await readValues(start.inputs, store), ...(start.part ? { part: await readPart(start.part, store) } : {}) } } : {}),
+  };
 }
 
 export function spellResult({ state, outputs, error }: RunResult): WireResult {

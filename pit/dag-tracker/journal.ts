@@ -6,7 +6,7 @@
 import { CODES, type RunEvent, type RunOrigin, SymphonyError } from "../../runtime/mod.ts";
 import { crc32 } from "./crc32.ts";
 import { NODE_MOVES, RUN_MOVES } from "./states.ts";
-import { allHeldIn, heldIn, type Written, written, writtenAll } from "./written.ts";
+import { allHeldIn, heldIn, outputsIn, spellPart, type Written, written, writtenAll, writtenOutputs } from "./written.ts";
 
 export const JOURNAL_VERSION = 1;
 const FORMAT = "symphony journal";
@@ -55,11 +55,16 @@ export function spellEvent(event: RunEvent): string {
   switch (event.event) {
     case "node.finished":
       // the most frequent one, without the copy; outputs may have holes, which map() would pass over
-      return `{"n":${event.n},"at":${event.at},"event":"node.finished","node":${JSON.stringify(event.node)},"ms":${event.ms},"outputs":${JSON.stringify(Array.from(event.outputs, (value) => (value === undefined ? [] : written(value))))}}`;
+      return `{"n":${event.n},"at":${event.at},"event":"node.finished","node":${JSON.stringify(event.node)},"ms":${event.ms},"outputs":${JSON.stringify(writtenOutputs(event.outputs))}}`;
     case "run.started": {
-      const { run, inputs, ...rest } = event;
+      const { run, inputs, part, ...rest } = event;
       void run;
-      return JSON.stringify({ ...rest, inputs: writtenAll(inputs) });
+      return JSON.stringify({ ...rest, inputs: writtenAll(inputs), ...(part ? { part: spellPart(part) } : {}) });
+    }
+    case "node.pinned": {
+      const { run, outputs, ...rest } = event;
+      void run;
+      return JSON.stringify({ ...rest, outputs: writtenOutputs(outputs) });
     }
     case "run.ended": {
       const { run, outputs, ...rest } = event;
@@ -205,7 +210,8 @@ function isEvent(line: RunEvent): boolean {
         Number.isInteger(line.parallel) &&
         line.parallel >= 1 &&
         line.parallel <= 1000 &&
-        (line.origin === undefined || isOrigin(line.origin))
+        (line.origin === undefined || isOrigin(line.origin)) &&
+        (line.part === undefined || (isObject(line.part) && isObject(line.part.pins) && Object.values(line.part.pins).every((pin) => isObject(pin) && Array.isArray(pin.outputs))))
       );
     case "run.ended":
       return isObject(line.outputs) && END_STATES.has(line.state) && (line.code === undefined || Object.hasOwn(CODES, line.code));
@@ -214,6 +220,7 @@ function isEvent(line: RunEvent): boolean {
     case "node.started":
       return Number.isInteger(line.attempt) && line.attempt >= 1;
     case "node.finished":
+    case "node.pinned":
       return Array.isArray(line.outputs);
     case "node.failed":
       return Object.hasOwn(CODES, line.code) && is(line.message, "string");
@@ -239,16 +246,15 @@ function isOrigin({ source, file, folders, approved, extensions, searched = [] }
 }
 
 const END_STATES: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
-const EVENTS: ReadonlySet<string> = new Set([...Object.keys(NODE_MOVES), ...Object.keys(RUN_MOVES), "node.progress", "node.log"]);
+const EVENTS: ReadonlySet<string> = new Set([...Object.keys(NODE_MOVES), ...Object.keys(RUN_MOVES), "node.progress", "node.log", "node.memory"]);
 
 function readEvent(event: RunEvent, run: string): RunEvent {
   event.run = run;
-  if (event.event === "node.finished")
-    (event as { outputs: readonly unknown[] }).outputs = (event.outputs as unknown as (Written | [])[]).map((one) =>
-      Array.isArray(one) && one.length === 0 ? undefined : heldIn(one as Written),
-    );
-  else if (event.event === "run.started") (event as { inputs: unknown }).inputs = allHeldIn(event.inputs);
-  else if (event.event === "run.ended") (event as { outputs: unknown }).outputs = allHeldIn(event.outputs);
+  if (event.event === "node.finished" || event.event === "node.pinned") (event as { outputs: unknown }).outputs = outputsIn(event.outputs);
+  else if (event.event === "run.started") {
+    (event as { inputs: unknown }).inputs = allHeldIn(event.inputs);
+    for (const pin of Object.values(event.part?.pins ?? {})) (pin as { outputs: unknown }).outputs = outputsIn(pin.outputs);
+  } else if (event.event === "run.ended") (event as { outputs: unknown }).outputs = allHeldIn(event.outputs);
   else if (event.event === "node.waiting" && event.value !== undefined) (event as { value: unknown }).value = heldIn(event.value as unknown as Written);
   return event;
 }

@@ -22,6 +22,8 @@ export interface PastNode {
   items: number;
   /** What a person is asked, while it waits. */
   prompt: string | undefined;
+  /** Why it was run or not, as far as events say it. */
+  why: { does: "memory" | "ran" | "skipped" | "pinned"; says: string } | undefined;
 }
 
 export interface Past {
@@ -69,7 +71,7 @@ export function withoutOutputs(past: Past): Past {
 function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node: string }>, outputs: boolean): void {
   let node = nodes.get(event.node);
   if (!node) {
-    node = { state: "pending", attempt: 0, outputs: [], error: undefined, until: 0, decided: undefined, began: 0, ms: 0, items: 0, prompt: undefined };
+    node = { state: "pending", attempt: 0, outputs: [], error: undefined, until: 0, decided: undefined, began: 0, ms: 0, items: 0, prompt: undefined, why: undefined };
     nodes.set(event.node, node);
   }
   node.state = moveNode(node.state, event);
@@ -79,6 +81,7 @@ function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node:
       node.began = event.at;
       node.items = event.items ?? 0;
       node.prompt = undefined;
+      node.why = undefined;
       // one that is run again after its process ended keeps what a person said, and the end of its wait
       if (!event.again) {
         node.decided = undefined;
@@ -88,6 +91,16 @@ function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node:
     case "node.finished":
       if (outputs) node.outputs = event.outputs;
       node.ms = event.ms;
+      return;
+    case "node.pinned":
+      if (outputs) node.outputs = event.outputs;
+      node.why = { does: "pinned", says: event.of ?? "" };
+      return;
+    case "node.skipped":
+      node.why = { does: "skipped", says: event.why };
+      return;
+    case "node.memory":
+      node.why = { does: event.hit ? "memory" : "ran", says: event.why };
       return;
     case "node.failed":
       node.error = new SymphonyError(event.code, event.message, { detail: event.detail, step: event.step });
@@ -126,13 +139,14 @@ export interface NodeSnapshot {
   items?: number;
   until?: number;
   prompt?: string;
+  why?: PastNode["why"];
   code?: string;
   message?: string;
 }
 
 export function snapshotOf(run: string, past: Past): RunSnapshot {
   const nodes = [...past.nodes].map(([node, one]): NodeSnapshot => {
-    const { state, attempt, began, ms, items, until, prompt, error } = one;
+    const { state, attempt, began, ms, items, until, prompt, why, error } = one;
     return {
       node,
       state,
@@ -142,6 +156,7 @@ export function snapshotOf(run: string, past: Past): RunSnapshot {
       ...(items ? { items } : {}),
       ...(until && (state === "waiting" || state === "retrying") ? { until } : {}),
       ...(prompt !== undefined && state === "waiting" ? { prompt } : {}),
+      ...(why ? { why } : {}),
       ...(error && state === "failed" ? { code: error.detail ?? error.code, message: error.message } : {}),
     };
   });

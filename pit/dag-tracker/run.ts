@@ -8,6 +8,7 @@ import {
   type EventLog,
   type Plan,
   type PlanNode,
+  type RunPart,
   type RunRecord,
   type RunState,
   spellValueType,
@@ -24,6 +25,7 @@ import { asError, failureOfRun, within } from "./failure.ts";
 import { FAILED, FINISHED, Frame, READY, RUNNING, SKIPPED, WAITING } from "./frame.ts";
 import { canStand, storedId } from "./written.ts";
 import type { PastNode } from "./past.ts";
+import { partOf } from "./part.ts";
 import { Queue } from "./queue.ts";
 import type { DagTracker, Decision, RunHandle, RunOptions, RunResult, TrackerPorts } from "./tracker.ts";
 
@@ -75,8 +77,10 @@ class Run implements RunHandle {
   #brokenOff = false;
   #resolve!: (result: RunResult) => void;
   #cancelTimeout: (() => void) | undefined;
+  /** Of the top level. */
+  readonly #part: RunPart | undefined;
 
-  constructor(ports: TrackerPorts, plan: Plan, inputs: ReadonlyMap<string, Value>, { run, log, parallel = 16, past, resets = [], origin }: RunOptions) {
+  constructor(ports: TrackerPorts, plan: Plan, inputs: ReadonlyMap<string, Value>, { run, log, parallel = 16, past, resets = [], origin, part }: RunOptions) {
     this.run = run;
     this.#ports = ports;
     this.#clock = ports.clock ?? systemClock;
@@ -84,6 +88,7 @@ class Run implements RunHandle {
     this.#log = log;
     this.#past = past?.nodes.size ? past.nodes : undefined;
     this.#parallel = parallel;
+    this.#part = part;
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -111,10 +116,11 @@ class Run implements RunHandle {
           confinement,
           inputs: Object.fromEntries(inputs),
           ...(origin ? { origin } : {}),
+          ...(part ? { part } : {}),
         });
       this.#begin(this.#root, values);
     };
-    const kept = ports.keep?.(values);
+    const kept = ports.keep?.([...values, ...Object.values(part?.pins ?? {}).flatMap(({ outputs }) => outputs)]);
     // after the caller has the handle
     if (kept) kept.then(begin, (cause) => this.#breakOff(cause));
     else queueMicrotask(begin);
@@ -234,18 +240,39 @@ class Run implements RunHandle {
     ended: (frame) => {
       if (frame.over) return;
       frame.stopped = true;
-      frame.onEnd(frame, frame.failure ?? outputFault(frame));
+      // of a part, outputs may be missing
+      frame.onEnd(frame, frame.failure ?? (frame === this.#root && this.#part ? undefined : outputFault(frame)));
     },
   });
 
   #begin(frame: Frame, inputs: Values): void {
     if (this.#over) return;
     try {
+      const settled = frame === this.#root && this.#part ? this.#leaveOut(this.#part) : [];
       this.#flow.enter(frame, inputs);
+      if (!frame.over) this.#flow.settle(frame, settled);
     } catch (cause) {
       this.#fall(frame, cause);
     }
     this.#pump();
+  }
+
+  /** Settles what isn't run before anything else: pinned nodes give what they were given, others nothing. Nodes that this settles. */
+  #leaveOut(part: RunPart): number[] {
+    const root = this.#root;
+    const { nodes } = root.plan;
+    const { runs } = partOf(root.plan, part);
+    const settled: number[] = [];
+    for (const [node, { id, isFallback }] of nodes.entries()) {
+      const pin = Object.hasOwn(part.pins, id) ? part.pins[id] : undefined;
+      if (!pin && (runs[node] || isFallback)) continue;
+      const isTold = this.#past?.has(id);
+      root.state[node] = pin ? FINISHED : SKIPPED;
+      if (pin && !isTold) this.#record({ run: this.run, event: "node.pinned", node: id, outputs: pin.outputs, ...(pin.of ? { of: pin.of } : {}) });
+      else if (!isTold) this.#record({ run: this.run, event: "node.skipped", node: id, code: "part", why: "it is no part of what was asked for" });
+      this.#flow.leave(root, node, pin?.outputs, settled);
+    }
+    return settled;
   }
 
   /** Ends a frame by a failure that no rule holds up. */

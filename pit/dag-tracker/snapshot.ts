@@ -3,7 +3,7 @@
 import { CODES, type ErrorCode, type RunEvent, SymphonyError } from "../../runtime/mod.ts";
 import { parseEvent, soundLine, spellEvent } from "./journal.ts";
 import { emptyPast, type Past, type PastNode } from "./past.ts";
-import { heldIn, type Written, written } from "./written.ts";
+import { outputsIn, type Written, writtenOutputs } from "./written.ts";
 
 const FORMAT = "symphony snapshot";
 const VERSION = 1;
@@ -22,11 +22,12 @@ interface Head {
   ended?: string;
 }
 
-interface NodeLine extends Omit<PastNode, "outputs" | "error" | "prompt" | "decided"> {
+interface NodeLine extends Omit<PastNode, "outputs" | "error" | "prompt" | "decided" | "why"> {
   node: string;
   outputs?: (Written | [])[];
   error?: Pick<SymphonyError, "code" | "message" | "detail" | "step">;
   prompt?: string;
+  why?: PastNode["why"];
   decided?: PastNode["decided"];
 }
 
@@ -41,7 +42,7 @@ export function* snapshotSteps(run: string, created: number, past: Past, line: (
     const told: NodeLine = {
       node,
       ...rest,
-      ...(outputs.length > 0 ? { outputs: Array.from(outputs, (value) => (value === undefined ? [] : written(value))) } : {}),
+      ...(outputs.length > 0 ? { outputs: writtenOutputs(outputs) } : {}),
       ...(error ? { error: { code: error.code, message: error.message, detail: error.detail, step: error.step } } : {}),
     } as NodeLine;
     line(JSON.stringify(told));
@@ -80,8 +81,9 @@ export function* readSnapshot(bytes: Uint8Array): Generator<void, { run: string;
       past.nodes.set(node, {
         prompt: undefined,
         decided: undefined,
+        why: undefined,
         ...rest,
-        outputs: outputs.map((one) => (Array.isArray(one) && one.length === 0 ? undefined : heldIn(one as Written))) as PastNode["outputs"],
+        outputs: outputsIn(outputs) as PastNode["outputs"],
         error: error && Object.hasOwn(CODES, error.code) ? new SymphonyError(error.code as ErrorCode, error.message, { detail: error.detail, step: error.step }) : undefined,
       });
       if (++count % STEP === 0) yield;

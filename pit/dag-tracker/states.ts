@@ -14,12 +14,13 @@ const INTO_RUNNING: Moves<NodeState> = { pending: "running", retrying: "running"
  * From where each event leads to where. `node.started` also stands behind `running` and `waiting`: that is a node that was
  * under way when its process ended, and is run again.
  */
-export const NODE_MOVES: Readonly<Record<Exclude<NodeEvent, "node.progress" | "node.log">, Moves<NodeState>>> = {
+export const NODE_MOVES: Readonly<Record<Exclude<NodeEvent, "node.progress" | "node.log" | "node.memory">, Moves<NodeState>>> = {
   "node.started": INTO_RUNNING,
   "node.waiting": { running: "waiting", waiting: "waiting" },
   "node.decided": { waiting: "running" },
   "node.finished": { running: "completed", waiting: "completed" },
   "node.skipped": { pending: "skipped" },
+  "node.pinned": { pending: "completed" },
   // a condition on the way to it may fail before it begins
   "node.failed": { pending: "failed", running: "failed", waiting: "failed" },
   "node.retrying": { running: "retrying", waiting: "retrying" },
@@ -44,7 +45,7 @@ function impossible(what: string, from: string, event: string): SymphonyError {
 
 /** The state of a node after an event about it. Throws `run/impossible`. */
 export function moveNode(from: NodeState, event: Extract<RunEvent, { node: string }>): NodeState {
-  if (event.event === "node.progress" || event.event === "node.log") return from;
+  if (event.event === "node.progress" || event.event === "node.log" || event.event === "node.memory") return from;
   const to = NODE_MOVES[event.event][from];
   if (to === undefined) throw impossible(event.node, from, event.event);
   return to;

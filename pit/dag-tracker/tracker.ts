@@ -1,6 +1,6 @@
 // The DAG Tracker's port: starts runs of plans, goes on with runs that were begun, and takes orders. Types only; run.ts does
 // the work. Leaves out how a step is called (`invoke`), who approves (`ask`), and where events are kept (the run's log).
-import type { Clock, EndState, Entry, EventLog, Plan, PlanNode, RunOrigin, RunState, StepNote, SymphonyError, Value } from "../../runtime/mod.ts";
+import type { Clock, EndState, Entry, EventLog, Plan, PlanNode, RunOrigin, RunPart, RunState, StepNote, SymphonyError, Value } from "../../runtime/mod.ts";
 import type { Past } from "./past.ts";
 
 /** One attempt at one step. */
@@ -47,6 +47,8 @@ export interface RunOptions {
   resets?: readonly string[];
   /** Told in `run.started`, for a resume. */
   origin?: RunOrigin;
+  /** Not all nodes are run; of a run with a past, what it was begun with. */
+  part?: RunPart;
 }
 
 export interface RunResult {

@@ -1,6 +1,6 @@
 // Values as journals write them: small ones in JSON, one above 4 KiB by the hash of an artifact that holds it. Leaves out the
 // lines in which they stand (journal.ts).
-import { type ArtifactRef, type Item, SymphonyError, type Value } from "../../runtime/mod.ts";
+import { type ArtifactRef, type Item, type RunPart, SymphonyError, type Value } from "../../runtime/mod.ts";
 
 /** A value larger than this, in its JSON form, stands in the journal by its hash. */
 export const INLINE_BYTES_MAX = 4096;
@@ -146,6 +146,37 @@ export async function loadLarge(id: string, store: ValueStore): Promise<Value> {
 
 export function writtenAll(values: Readonly<Record<string, Value>>): Record<string, Written> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, written(value)]));
+}
+
+/** Outputs by port: nothing stands as an empty list. */
+export function writtenOutputs(outputs: readonly (Value | StoredValue | undefined)[]): (Written | [])[] {
+  // they may have holes, which map() would pass over
+  return Array.from(outputs, (value) => (value === undefined ? [] : written(value)));
+}
+
+/** What `writtenOutputs` gave; large ones stand as their hash. */
+export function outputsIn(outputs: readonly unknown[]): (Value | StoredValue | undefined)[] {
+  return outputs.map((one) => (Array.isArray(one) && one.length === 0 ? undefined : heldIn(one as Written)));
+}
+
+/** A part of a run with its pins in their written form, and back; large values are loaded. */
+export function spellPart({ pins, ...rest }: RunPart): object {
+  return { ...rest, pins: Object.fromEntries(Object.entries(pins).map(([node, pin]) => [node, { ...pin, outputs: writtenOutputs(pin.outputs) }])) };
+}
+
+export async function readPart({ pins, ...rest }: RunPart, store: ValueStore): Promise<RunPart> {
+  return { ...rest, pins: await loadPins(Object.fromEntries(Object.entries(pins).map(([node, pin]) => [node, { ...pin, outputs: outputsIn(pin.outputs) }])), store) };
+}
+
+/** Pins some of whose values may stand by their hash. */
+export async function loadPins(
+  pins: Readonly<Record<string, { outputs: readonly (Value | StoredValue | undefined)[]; of?: string }>>,
+  store: ValueStore,
+): Promise<RunPart["pins"]> {
+  const loaded: Record<string, RunPart["pins"][string]> = {};
+  for (const [node, pin] of Object.entries(pins))
+    loaded[node] = { ...pin, outputs: await Promise.all(pin.outputs.map((value) => (value?.tag === "stored" ? loadLarge(value.val, store) : value))) };
+  return loaded;
 }
 
 /** Values by name in the journal's JSON form, for other places where it is to be read again. */

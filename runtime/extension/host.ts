@@ -22,7 +22,10 @@ export interface HostedTask {
   note(record: StepNote): void;
 }
 
-export type StepNote = { event: "node.log"; level: string; message: string } | { event: "node.progress"; fraction: number; note: string };
+export type StepNote =
+  | { event: "node.log"; level: string; message: string }
+  | { event: "node.progress"; fraction: number; note: string }
+  | { event: "node.memory"; hit: boolean; why: string };
 
 export interface ExtensionHost {
   /** Calls the task's component. Rejects with `step/*`, `gate/*`, `prepare/*`, `isolate/*` or `extension/*`. */

@@ -42,6 +42,8 @@ export interface Manifest {
   /** The component's file, relative to the manifest. */
   component: string;
   capabilities: { files: boolean; artifacts: "none" | "read" | "write" };
+  /** Equal settings and inputs always lead to equal outputs, and to nothing else: an answer that is kept may stand for a call. */
+  pure: boolean;
   limits: Limits;
   inputs: ReadonlyMap<string, PortSpec>;
   outputs: ReadonlyMap<string, PortSpec>;
@@ -83,6 +85,7 @@ const schema = z.strictObject({
     .max(200)
     .regex(/^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*\.wasm$/, "a relative path that ends in .wasm, without '..'")
     .optional(),
+  pure: z.boolean().default(false),
   capabilities: z.strictObject({ files: z.literal("read").optional(), artifacts: z.enum(["read", "write"]).optional() }).default({}),
   limits: z
     .strictObject({
@@ -158,6 +161,8 @@ export function parseManifest(text: string, place: string): Manifest {
     else outputs.set(name, { name, type, required: !one.optional, default: undefined, description: one.description, options: undefined, min: undefined, max: undefined });
   }
   if (outputs.size === 0 && faults.length === 0) faults.push({ path: "outputs", message: "there are none; a step without outputs does nothing that a melody could use" });
+  if (data.pure && data.capabilities.files)
+    faults.push({ path: "pure", message: "a step that reads files gives what they hold at that moment, so it can't be pure; leave pure out, or capabilities.files" });
   if (faults.length) fail(faults);
   return {
     id: data.id,
@@ -167,6 +172,7 @@ export function parseManifest(text: string, place: string): Manifest {
     description: data.description,
     component: data.component ?? `${data.id}.wasm`,
     capabilities: { files: data.capabilities.files === "read", artifacts: data.capabilities.artifacts ?? "none" },
+    pure: data.pure,
     limits: { ...DEFAULT_LIMITS, ...Object.fromEntries(Object.entries(data.limits).filter(([, limit]) => limit !== undefined)) },
     inputs,
     outputs,

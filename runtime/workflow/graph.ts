@@ -139,3 +139,29 @@ export function* walkGraph(graph: Graph, start: number, direction: "out" | "in",
     }
   }
 }
+
+/**
+ * The path whose nodes weigh most, by dynamic programming over a topological order; O(nodes + edges). With durations, it is the
+ * critical path: no schedule is shorter. Of equal ones, the first by node numbers.
+ */
+export function weightedPath(graph: Graph, order: Uint32Array, weight: Float64Array): { length: number; nodes: number[] } {
+  const { nodes, from, inStart, inEdges } = graph;
+  const length = new Float64Array(nodes);
+  const before = new Int32Array(nodes).fill(-1);
+  let last = -1;
+  for (const node of order) {
+    let longest = 0;
+    for (let at = inStart[node] as number; at < (inStart[node + 1] as number); at++) {
+      const source = from[inEdges[at] as number] as number;
+      if ((length[source] as number) > longest) {
+        longest = length[source] as number;
+        before[node] = source;
+      }
+    }
+    length[node] = longest + (weight[node] as number);
+    if (last < 0 || (length[node] as number) > (length[last] as number)) last = node;
+  }
+  const path: number[] = [];
+  for (let node = last; node >= 0; node = before[node] as number) path.push(node);
+  return { length: last < 0 ? 0 : (length[last] as number), nodes: path.reverse() };
+}

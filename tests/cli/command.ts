@@ -67,6 +67,8 @@ export interface StartOptions {
   cwd?: string;
   /** Runs it at a terminal, whose output is `stdout`. */
   terminal?: boolean;
+  /** Lets a run take answers that are kept; else everything is really run. */
+  memory?: boolean;
 }
 
 export interface Running {
@@ -95,9 +97,15 @@ except OSError:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xff)
 `;
 
-export function start(args: string[], { runtime = "bun", home: at = place.home, env = {}, cwd = root, terminal = false }: StartOptions = {}): Running {
+export function start(args: string[], { runtime = "bun", home: at = place.home, env = {}, cwd = root, terminal = false, memory = false }: StartOptions = {}): Running {
   const own = runtime === "bun" ? [join(root, "symphony")] : [place.deno, "run", "-A", "--no-prompt", join(root, "symphony.ts")];
-  const argv = [...(terminal ? ["python3", "-c", TERMINAL] : []), ...own, ...args, ...(at ? ["--home", at] : [])];
+  const argv = [
+    ...(terminal ? ["python3", "-c", TERMINAL] : []),
+    ...own,
+    ...args,
+    ...((args[0] === "run" || args[0] === "resume") && !memory ? ["--fresh"] : []),
+    ...(at ? ["--home", at] : []),
+  ];
   const { SYMPHONY_HOME: _, NO_COLOR: __, FORCE_COLOR: ___, ...outer } = process.env;
   const child = spawn(argv[0] as string, argv.slice(1), { cwd, env: { ...outer, TERM: "xterm", ...env }, stdio: [terminal ? "pipe" : "ignore", "pipe", "pipe"], detached: true });
   const chunks: Uint8Array[] = [];
