@@ -3,7 +3,7 @@
 import { argv, exit } from "node:process";
 import version from "./package.json" with { type: "json" };
 
-const COMMANDS = ["run", "resume", "runs", "graph", "history", "validate", "artifacts", "ext", "help"] as const;
+const COMMANDS = ["run", "resume", "runs", "graph", "history", "validate", "format", "artifacts", "ext", "help"] as const;
 
 async function main(args: string[]): Promise<number> {
   const [name = "help", ...rest] = args;
@@ -31,6 +31,8 @@ async function main(args: string[]): Promise<number> {
       return (await import("./cli/history.ts")).history(rest);
     case "validate":
       return (await import("./cli/validate.ts")).validate(rest);
+    case "format":
+      return (await import("./cli/format.ts")).format(rest);
     case "artifacts":
       return (await import("./cli/artifacts.ts")).artifacts(rest);
     case "ext":

@@ -1,5 +1,5 @@
 // `symphony ext`: the installed extensions.
-import { type PortSpec, spellPortType, valueToJson } from "../runtime/mod.ts";
+import { type PortSpec, spellPortType, spellShapes, valueToJson } from "../runtime/mod.ts";
 import { readArgs, usage } from "./args.ts";
 import { help } from "./help.ts";
 import { withoutControls, write } from "./print.ts";
@@ -9,10 +9,16 @@ export async function ext(args: string[]): Promise<number> {
   const { values, positionals } = readArgs("ext", args, { json: { type: "boolean" } });
   if (values["help"]) return help(["ext"]);
   if (positionals.length === 0) return help(["ext"]);
-  if (positionals[0] !== "list" || positionals.length > 1) throw usage(`Cannot understand ${JSON.stringify(positionals.join(" "))}: expected list`, "ext");
+  if ((positionals[0] !== "list" && positionals[0] !== "shapes") || positionals.length > 1)
+    throw usage(`Cannot understand ${JSON.stringify(positionals.join(" "))}: expected list or shapes`, "ext");
   const { catalogue, platform } = await openBackstage(values);
+  if (positionals[0] === "shapes") {
+    const manifests = [...catalogue.all()].map(({ manifest }) => manifest);
+    write(1, `// Written by \`symphony ext shapes\`: the extensions that are installed, for melodies that are built in code.\n\n${spellShapes(manifests, "SHAPES")}`);
+    return 0;
+  }
   for (const { manifest, place } of catalogue.all()) {
-    const { id, version, kind, title, description, capabilities, limits } = manifest;
+    const { id, version, kind, title, description, capabilities, pure, limits } = manifest;
     if (values["json"]) {
       const ports = (specs: ReadonlyMap<string, PortSpec>) =>
         Object.fromEntries(
@@ -23,7 +29,7 @@ export async function ext(args: string[]): Promise<number> {
         );
       write(
         1,
-        `${JSON.stringify({ id, version, kind, title, description, capabilities, limits, inputs: ports(manifest.inputs), outputs: ports(manifest.outputs), settings: ports(manifest.settings), place })}\n`,
+        `${JSON.stringify({ id, version, kind, title, description, capabilities, pure, limits, inputs: ports(manifest.inputs), outputs: ports(manifest.outputs), settings: ports(manifest.settings), place })}\n`,
       );
       continue;
     }

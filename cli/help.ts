@@ -15,8 +15,9 @@ const TEXTS: Record<string, string> = {
   symphony graph FILE|RUN   draw a melody, or a run with the states of its nodes
   symphony history SQL      ask anything about the runs that are kept
   symphony validate FILE    say everything that is wrong with a melody
+  symphony format FILE      put a melody into the form that equal ones share
   symphony artifacts        list, show and get what runs have stored
-  symphony ext list         list the installed extensions and their ports
+  symphony ext              list the installed extensions and their ports
   symphony help COMMAND     more about one of them, with examples
   symphony help exit-codes  what exit codes mean
 
@@ -123,6 +124,13 @@ Examples:
   symphony validate examples/digest/melody.json
   symphony validate --schema > melody.schema.json
 `,
+  format: `symphony format FILE... [options]: put melodies into the form that equal ones share: keys in the order of the format, what is
+short on one line. What a melody says stays as it is.
+
+  --check               change nothing; exit with 1 if a file isn't in that form
+
+Example: symphony format --check melodies/*.json
+`,
   artifacts: `symphony artifacts COMMAND: what runs have stored, by content.
 
   list                  id, size and media type of every artifact; with --all also what runs keep for a resume
@@ -137,14 +145,16 @@ Examples:
   symphony artifacts show 3fa9
   symphony artifacts get 3fa9 --out report.md
 `,
-  ext: `symphony ext list [options]: the installed extensions with their ports, settings and what they may do.
+  ext: `symphony ext COMMAND: the installed extensions.
 
-  --json                one object a line
+  list                  with their ports, settings and what they may do
+  shapes                a TypeScript module with their ports and settings, for melodies that are built in code
+  --json                (list) one object a line
 ${SHARED}
 
 Examples:
   symphony ext list
-  symphony ext list --json | head -n 1
+  symphony ext shapes > shapes.ts
 `,
 };
 

@@ -31,6 +31,10 @@ export {
 } from "./value.ts";
 export { ancestors, createGraph, descendants, findCycle, type Graph, topologicalOrder, walkGraph, weightedPath } from "./workflow/graph.ts";
 export { type DiagramStates, layout, toMermaid, toSvg } from "./workflow/diagram.ts";
+export { invalidatedBy, markAll } from "./workflow/impact.ts";
+export { spellMelody } from "./workflow/spell.ts";
+export { createMelody, type ExtensionShape, type Port, type Shapes, type TypeName } from "./workflow/builder.ts";
+export { spellShapes } from "./workflow/shapes.ts";
 export { applyEdit, type Edit, type Edited, rebaseEdit } from "./workflow/edit.ts";
 export { melodyError, melodyJsonSchema, readMelody } from "./workflow/melody.ts";
 export type { Catalogue, MelodyPort, Plan, PlanNode } from "./workflow/plan.ts";

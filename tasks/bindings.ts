@@ -1,9 +1,11 @@
 // Makes what is generated and committed: out of wit/ the TypeScript types and the table of interfaces that the gate compares
-// components with; out of the melody's schema the JSON Schema for editors. `--check` only says whether what is committed is current.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+// components with; out of the melody's schema the JSON Schema for editors; out of the manifests that ship their shapes for the builder. `--check` only says whether what is committed is current.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { $init as initBindgen, generateTypes } from "@bytecodealliance/jco-transpile/component";
 import { walkComponent } from "../runtime/extension/gate/component.ts";
+import { parseManifest } from "../runtime/extension/manifest.ts";
+import { spellShapes } from "../runtime/workflow/shapes.ts";
 import { melodyJsonSchema } from "../runtime/workflow/melody.ts";
 import { wasmTools } from "./wasm-tools.ts";
 import { witSource, worldOf } from "./wit.ts";
@@ -32,6 +34,13 @@ export async function generateBindings(): Promise<Map<string, string>> {
   files.set(
     "wit/bindings/contracts.ts",
     `// Generated from wit/ by \`npm run bindings\`; never edited. Every interface that a component may import or export, with\n// the types of its functions as the gate spells them.\nimport type { Contracts } from "../../runtime/extension/gate/types.ts";\n\nexport const CONTRACTS: Contracts = ${table};\n`,
+  );
+  const manifests = readdirSync(join(root, "extensions"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => parseManifest(readFileSync(join(root, "extensions", name, "manifest.toml"), "utf8"), name));
+  files.set(
+    "extensions/shapes.ts",
+    `// Generated from the manifests by \`npm run bindings\`; never edited. The extensions that ship, for melodies that are built in code.\n\n${spellShapes(manifests, "SHIPPED")}`,
   );
   files.set("docs/melody-1.schema.json", `${JSON.stringify(melodyJsonSchema(), null, 2)}\n`);
   return files;

@@ -2,7 +2,7 @@
 // the journals, and it is made anew from them.
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { type KeptRun, type Past, readKept } from "../../pit/mod.ts";
 import { type ProcessPlatform, SymphonyError } from "../../runtime/mod.ts";
 import { openDatabase } from "./database.ts";
@@ -122,13 +122,16 @@ export function openHistory(home: string, platform: ProcessPlatform): History {
       return new Map(rows.map(({ node, ms, runs }) => [node, { ms, runs }]));
     },
     query(sql) {
-      database.exec("PRAGMA query_only = 1");
+      const fail = (why: string, cause?: unknown): SymphonyError =>
+        new SymphonyError("cli/usage", `Cannot query the history: ${why}; \`symphony help history\` shows its tables`, { cause });
+      if (!/^\s*(select|with|values|explain)\b/i.test(sql)) throw fail("a query begins with SELECT or WITH");
+      const reader = new DatabaseSync(path, { readOnly: true });
       try {
-        return database.prepare(sql).all() as Record<string, unknown>[];
+        return reader.prepare(sql).all() as Record<string, unknown>[];
       } catch (cause) {
-        throw new SymphonyError("cli/usage", `Cannot query the history: ${(cause as Error).message}; \`symphony help history\` shows its tables`, { cause });
+        throw fail((cause as Error).message, cause);
       } finally {
-        database.exec("PRAGMA query_only = 0");
+        reader.close();
       }
     },
     [Symbol.dispose]: () => database.close(),

@@ -159,12 +159,12 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
       const { work, outputs: ports } = task.node;
       if (work.does !== "call" || !work.manifest.pure) return host.invoke(task, grants);
       const { id, version } = work.manifest;
-      const { key } = await host.prepare(id);
+      const { componentHash } = await host.prepare(id);
       const names = ports.map(({ name }) => name);
       const known = await on.memory.recall({
         run: task.run,
         place: `${plan.id} ${task.path}`,
-        component: `${id} ${version} ${key}`,
+        component: `${id} ${version} ${componentHash}`,
         settings: work.settings,
         inputs: task.inputs,
         ports: names,

@@ -1,5 +1,5 @@
 // Which nodes of a melody are run when only a part of it is asked for, and what must then be given. Pure.
-import type { Plan, PlanNode } from "../../runtime/mod.ts";
+import { invalidatedBy, markAll, type Plan, type PlanNode } from "../../runtime/mod.ts";
 
 /** Nodes by their ids. */
 export interface Asked {
@@ -27,13 +27,11 @@ export function partOf(plan: Plan, { to, from, pins }: Asked): Part {
   const isPinned = (node: number): boolean => Object.hasOwn(pins, (nodes[node] as PlanNode).id);
   const numbers = (ids: readonly string[]): number[] => ids.map((id) => nodes.findIndex((node) => node.id === id)).filter((node) => node >= 0);
   /** 1 where a run may go at all. */
-  const open = new Uint8Array(nodes.length).fill(from ? 0 : 1);
-  if (from) visit(numbers(from), open, (node) => after(plan, node));
+  const open = from ? invalidatedBy(plan, numbers(from)) : new Uint8Array(nodes.length).fill(1);
   const ends = to ? numbers(to) : Array.from(nodes.keys()).filter((node) => graph.outStart[node] === graph.outStart[node + 1] || plan.exit.some((exit) => exit.node === node));
-  const runs = new Uint8Array(nodes.length);
   const missing = new Set<number>();
   const start = ends.filter((node) => open[node] && !isPinned(node));
-  visit(start, runs, function* (node) {
+  const runs = markAll(nodes.length, start, function* (node) {
     for (const source of before(plan, node)) {
       if (isPinned(source)) continue;
       if (open[source]) yield source;
@@ -41,25 +39,6 @@ export function partOf(plan: Plan, { to, from, pins }: Asked): Part {
     }
   });
   return { runs, missing: [...missing].sort((a, b) => a - b) };
-}
-
-/** Marks these and all that `next` leads to. */
-function visit(start: readonly number[], seen: Uint8Array, next: (node: number) => Iterable<number>): void {
-  const waiting = [...start];
-  for (const node of start) seen[node] = 1;
-  for (let node = waiting.pop(); node !== undefined; node = waiting.pop())
-    for (const one of next(node)) {
-      if (seen[one]) continue;
-      seen[one] = 1;
-      waiting.push(one);
-    }
-}
-
-/** What edges lead to, and what stands in for the node. */
-function* after({ graph, nodes }: Plan, node: number): Generator<number> {
-  for (let at = graph.outStart[node] as number; at < (graph.outStart[node + 1] as number); at++) yield graph.to[graph.outEdges[at] as number] as number;
-  const { fallback } = nodes[node] as PlanNode;
-  if (fallback >= 0) yield fallback;
 }
 
 function* before({ graph }: Plan, node: number): Generator<number> {

@@ -46,7 +46,7 @@ export function createProgress(plan: Plan, times: Times, now: () => number): Pro
     const size = bodySize.get(id as string);
     const one = nodes.get(id as string);
     // what stands deeper ends with the node that it is in
-    if (size === undefined || !one || rest.length !== 1) return;
+    if (size === undefined || !one || one.state === "ended" || rest.length !== 1) return;
     const key = `${id}/${item}`;
     const ends = (itemEnds.get(key) ?? 0) + 1;
     if (stops || ends >= size) {

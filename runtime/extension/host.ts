@@ -9,7 +9,7 @@ import type { IsolatePool } from "./isolate/pool.ts";
 import type { Outcome } from "./isolate/wire.ts";
 import type { LoadedCatalogue } from "./loader.ts";
 import type { Manifest } from "./manifest.ts";
-import type { Prepared, Preparer } from "./prepare/prepare.ts";
+import type { Identity, Prepared, Preparer } from "./prepare/prepare.ts";
 
 export interface HostedTask {
   run: string;
@@ -31,7 +31,7 @@ export interface ExtensionHost {
   /** Calls the task's component. Rejects with `step/*`, `gate/*`, `prepare/*`, `isolate/*` or `extension/*`. */
   invoke(task: HostedTask, grants: Grants): Promise<ReadonlyMap<string, Value>>;
   /** Prepares an extension ahead of its first call. */
-  prepare(id: string): Promise<Prepared>;
+  prepare(id: string): Promise<Prepared & Identity>;
   /** Ends all instances of a run. */
   endRun(run: string): void;
 }
@@ -44,9 +44,9 @@ export interface ExtensionHostPorts {
 }
 
 export function createExtensionHost({ catalogue, preparer, pool, artifacts }: ExtensionHostPorts): ExtensionHost {
-  const prepared = new Map<string, Promise<Prepared>>();
+  const prepared = new Map<string, Promise<Prepared & Identity>>();
 
-  function prepare(id: string): Promise<Prepared> {
+  function prepare(id: string): Promise<Prepared & Identity> {
     let known = prepared.get(id);
     if (!known) {
       known = load(id);
@@ -57,7 +57,7 @@ export function createExtensionHost({ catalogue, preparer, pool, artifacts }: Ex
     return known;
   }
 
-  async function load(id: string): Promise<Prepared> {
+  async function load(id: string): Promise<Prepared & Identity> {
     const extension = catalogue.extension(id);
     if (!extension) throw new SymphonyError("extension/unknown", `Cannot run ${id}: no such extension is installed`);
     const { manifest } = extension;

@@ -40,9 +40,15 @@ export interface PreparerOptions {
   deadlineMs?: number;
 }
 
+/** What a component is, whatever it is prepared for. */
+export interface Identity {
+  /** SHA-256 of its bytes, 64 hexadecimal digits. */
+  componentHash: string;
+}
+
 export interface Preparer {
   /** Rejects with `gate/*`, `prepare/failed` or `prepare/timeout`. Equal components are prepared once at a time. */
-  prepare(component: Uint8Array, limits: { memoryMiB: number }): Promise<Prepared>;
+  prepare(component: Uint8Array, limits: { memoryMiB: number }): Promise<Prepared & Identity>;
 }
 
 /** Makes a preparer over a cache folder. */
@@ -70,7 +76,7 @@ export function createPreparer({ platform, cache, deadlineMs = 20_000 }: Prepare
         made = make(key, `${key.slice(0, 2)}/${key}`, component, memoryMiB).finally(() => underWay.delete(key));
         underWay.set(key, made);
       }
-      return made;
+      return { ...(await made), componentHash: await hashOf(platform, component) };
     },
   };
 }
