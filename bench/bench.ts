@@ -9,6 +9,9 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   validate: () => import("./validate.ts"),
   tracker: () => import("./tracker.ts"),
   durable: () => import("./durable.ts"),
+  workflows: () => import("./workflows.ts"),
+  size: () => import("./size.ts"),
+  control: () => import("./control.ts"),
   step: () => import("./step.ts"),
   launch: () => import("./launch.ts"),
 };

@@ -32,10 +32,10 @@ export async function bench(): Promise<void> {
           return [(performance.now() - begun) / (count * nodes)];
         };
         const contestants: Contestant[] = [
-          { what: "process-durable", block: aNode(runs, () => durable(plan, folder, "process")), beside: ["without a journal"] },
+          { what: "process-durable", block: aNode(runs, () => runDurably(plan, folder, "process")), beside: ["without a journal"] },
           { what: "without a journal", block: aNode(runs, () => track(plan, undefined)) },
         ];
-        if (nodes === POWER_NODES) contestants.push({ what: "power-durable", block: aNode(1, () => durable(plan, folder, "power")), beside: ["without a journal"] });
+        if (nodes === POWER_NODES) contestants.push({ what: "power-durable", block: aNode(1, () => runDurably(plan, folder, "power")), beside: ["without a journal"] });
         await race({
           title: `A ${shape} of ${nodes} nodes`,
           unit: "us",
@@ -60,7 +60,7 @@ export async function bench(): Promise<void> {
 }
 
 /** A run with a journal of its own. Each event is written before what follows from it. */
-async function durable(plan: Plan, path: string, durability: Durability): Promise<void> {
+export async function runDurably(plan: Plan, path: string, durability: Durability): Promise<void> {
   const folder = join(path, "run");
   rmSync(folder, { recursive: true, force: true });
   const journal = createJournal(platform.appendFolder(folder), "bench", { durability });
@@ -81,7 +81,7 @@ async function track(plan: Plan, sink: EventSink | undefined): Promise<void> {
 
 /** Milliseconds from reading a journal that was cut in the middle to the first node that it doesn't know. */
 async function recovered(plan: Plan, path: string): Promise<number> {
-  await durable(plan, path, "process");
+  await runDurably(plan, path, "process");
   const folder = platform.appendFolder(join(path, "run"));
   const { piece } = await readKept(folder);
   const file = folder.open(piece.name);

@@ -10,7 +10,7 @@ const SIZES = [100, 1000, 10_000, 100_000];
 const NODES_A_BLOCK = 20_000;
 
 const STEP = parseManifest('id = "step"\nversion = "1.0.0"\nkind = "operator"\n[inputs.a]\ntype = "any"\n[outputs.a]\ntype = "any"\n', "step");
-const CATALOGUE = { get: () => STEP, ids: () => ["step"] };
+export const CATALOGUE = { get: () => STEP, ids: () => ["step"] };
 export const ONE: Value = { tag: "number", val: 1 };
 export const OUTPUTS: ReadonlyMap<string, Value> = new Map([["a", ONE]]);
 

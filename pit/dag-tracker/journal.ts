@@ -20,7 +20,8 @@ const HEX = "0123456789abcdef";
 
 /** Writes events as lines into one buffer. */
 export class LineWriter {
-  #bytes = new Uint8Array(64 * 1024);
+  // grows with what is written: a process may hold many journals
+  #bytes = new Uint8Array(2048);
   #length = 0;
 
   line(json: string): void {

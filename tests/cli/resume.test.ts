@@ -4,13 +4,13 @@ import { describe, expect } from "bun:test";
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRandom } from "../components.ts";
-import { BOTH, corpus, DIGEST, finalOf, folder, folderOf, GUESTS, LOOP, melody, PUBLISH, SALES, start, symphony, test, useCommand, warmHome } from "./command.ts";
+import { BOTH, corpus, DIGEST, finalOf, folder, folderOf, GUESTS, LOOP, melody, PUBLISH, type Running, SALES, start, symphony, test, useCommand, warmHome } from "./command.ts";
 
 useCommand();
 
 const TEST_MS = 60_000;
 /** `soak` asks for more. */
-const KILLS = Number(process.env["SYMPHONY_KILLS"] ?? 3);
+const KILLS = Number(process.env["SYMPHONY_KILLS"] ?? 5);
 
 const runsOf = (home: string): string[] => (existsSync(join(home, "runs")) ? readdirSync(join(home, "runs")) : []);
 const journalOf = (home: string, run: string): string => join(home, "runs", run, "journal");
@@ -21,31 +21,128 @@ function eventsOf(home: string, run: string): { event: string; node?: string; ag
   return lines.map((line) => JSON.parse(line.slice(9)) as { event: string; node?: string });
 }
 
+/** Melodies of several kinds, each with what it is run with. */
+const KINDS: Record<string, () => string[]> = {
+  "a digest of many files": () => [DIGEST, "--input", `folder=${corpus().folder}`],
+  "a short chain": () => [SALES],
+  "approvals and artifacts": () => [PUBLISH, "--approve", "all"],
+  "waits, failures, bodies in bodies": () => [mixed()],
+  "large values": () => [large()],
+};
+
+/** Waits at once and one after the other, items that fail and are left out, retries, a fallback, a body in a body. */
+function mixed(): string {
+  const step = (id: string, text: string): object => ({ id, kind: "operator", uses: "csv", inputs: { text } });
+  const body = {
+    inputs: { item: { type: "text" } },
+    outputs: { count: { type: "number" } },
+    nodes: [
+      { id: "wait", kind: "control", control: "delay", delayMs: 20 },
+      { id: "rows", kind: "operator", uses: "csv", retry: { attempts: 2, delayMs: 10 } },
+    ],
+    edges: [
+      { from: "inputs.item", to: "wait.value" },
+      { from: "wait.value", to: "rows.text" },
+      { from: "rows.count", to: "outputs.count" },
+    ],
+  };
+  return melody({
+    onFailure: "continue",
+    inputs: { texts: { type: "list<text>", default: Array.from({ length: 12 }, (_, i) => (i % 5 === 3 ? "a,b\n1\n" : `a\n${"x\n".repeat(i)}`)) } },
+    outputs: { counts: { type: "list<number>" }, spare: { type: "number" }, all: { type: "json" } },
+    nodes: [
+      { id: "each", kind: "control", control: "map", over: "item", concurrency: 3, onItemFailure: "skip", body },
+      { ...step("broken", "a,b\n1\n"), onFailure: { fallback: "spare" } },
+      { id: "spare", kind: "operator", uses: "csv", inputs: { text: "a\n1\n" } },
+      { id: "later", kind: "control", control: "delay", delayMs: 150 },
+      {
+        id: "sub",
+        kind: "control",
+        control: "melody",
+        body: {
+          inputs: { n: { type: "list<number>" } },
+          outputs: { n: { type: "list<number>" } },
+          nodes: [{ id: "rest", kind: "control", control: "delay", delayMs: 30 }],
+          edges: [
+            { from: "inputs.n", to: "rest.value" },
+            { from: "rest.value", to: "outputs.n" },
+          ],
+        },
+      },
+      { id: "all", kind: "control", control: "merge", mode: "object" },
+    ],
+    edges: [
+      { from: "inputs.texts", to: "each.items" },
+      { from: "each.count", to: "outputs.counts" },
+      { from: "each.count", to: "sub.n" },
+      { from: "sub.n", to: "later.value" },
+      { from: "later.value", to: "all.numbers" },
+      { from: "broken.count", to: "outputs.spare" },
+      { from: "broken.count", to: "all.spare" },
+      { from: "all.value", to: "outputs.all" },
+    ],
+  });
+}
+
+/** Lists of rows that stand in the journal by their hashes. */
+function large(): string {
+  return melody({
+    inputs: { text: { type: "text", default: `a,b\n${"left,right\n".repeat(1500)}` } },
+    outputs: { one: { type: "number" }, two: { type: "list<json>" } },
+    nodes: [
+      { id: "rows", kind: "operator", uses: "csv" },
+      { id: "wait", kind: "control", control: "delay", delayMs: 50 },
+      { id: "again", kind: "control", control: "merge", mode: "list" },
+    ],
+    edges: [
+      { from: "inputs.text", to: "rows.text" },
+      { from: "rows.rows", to: "wait.value" },
+      { from: "rows.rows", to: "again.one" },
+      { from: "wait.value", to: "again.two" },
+      { from: "rows.count", to: "outputs.one" },
+      { from: "again.value", to: "outputs.two" },
+    ],
+  });
+}
+
 for (const runtime of BOTH)
   test(
-    `a run that is killed at any moment goes on, ends as if nothing had been, and finishes no node twice, on ${runtime}`,
+    `runs of several kinds that are killed at any moment, and killed again, go on and end as if nothing had been, and finish no node twice, on ${runtime}`,
     async () => {
-      const input = ["--input", `folder=${corpus().folder}`, "--json"];
       const home = warmHome();
-      const whole = await symphony(["run", DIGEST, ...input], { home, runtime });
-      const expected = finalOf(whole).outputs;
-      const events = whole.objects.length;
       const random = createRandom(runtime === "bun" ? 1 : 2);
+      const kinds = Object.entries(KINDS).map(([name, args]) => ({
+        name,
+        args: [...args(), "--json"],
+        expected: undefined as { state: string; outputs: object; events: number } | undefined,
+      }));
       for (let round = 0; round < KILLS; round++) {
+        const kind = kinds[round % kinds.length] as (typeof kinds)[number];
+        if (!kind.expected) {
+          const whole = await symphony(["run", ...kind.args], { home, runtime });
+          kind.expected = { state: finalOf(whole).state, outputs: finalOf(whole).outputs, events: whole.objects.length };
+        }
+        const { state, outputs, events } = kind.expected;
         const before = new Set(runsOf(home));
-        const running = start(["run", DIGEST, ...input], { home, runtime });
-        const lines = 1 + random(events - 2);
-        await running.until((stdout) => stdout.split("\n").length > lines).catch(() => {});
-        running.child.kill("SIGKILL");
-        await running.ended;
-        const [run] = runsOf(home).filter((one) => !before.has(one)) as [string];
-        const resumed = await symphony(["resume", run, "--json"], { home, runtime });
-        expect({ code: resumed.code, ...finalOf(resumed) }).toEqual({ code: 0, run, state: "completed", outputs: expected });
-        const finished = eventsOf(home, run).flatMap(({ event, node }) => (event === "node.finished" ? [node] : []));
+        let run: string | undefined;
+        for (let kills = 1 + (round % 3); kills > 0; kills--) {
+          const killed: Running = start(run ? ["resume", run, "--json"] : ["run", ...kind.args], { home, runtime });
+          const lines = 1 + random(Math.max(1, events - 2));
+          await killed.until((stdout) => stdout.split("\n").length > lines).catch(() => {});
+          // not only right after an event
+          if (random(2)) await Promise.race([killed.ended, new Promise((resolve) => setTimeout(resolve, random(30)))]);
+          killed.child.kill("SIGKILL");
+          await killed.ended;
+          run ??= runsOf(home).find((one) => !before.has(one));
+        }
+        const resumed = await symphony(["resume", run as string, "--json"], { home, runtime });
+        expect({ kind: kind.name, round, ...finalOf(resumed) }).toMatchObject({ kind: kind.name, round, run: run as string, state, outputs });
+        const finished = eventsOf(home, run as string).flatMap(({ event, node }) => (event === "node.finished" ? [node] : []));
         expect(new Set(finished).size).toBe(finished.length);
+        expect((await symphony(["runs", "delete", run as string], { home })).code).toBe(0);
       }
     },
-    TEST_MS * (1 + KILLS / 3),
+    TEST_MS * (2 + KILLS / 2),
   );
 
 describe("resume", () => {
