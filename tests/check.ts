@@ -9,6 +9,7 @@ interface Line {
   state?: string;
   outputs?: unknown;
   items?: number;
+  resets?: string[];
 }
 
 /** Everything that is wrong; empty when all is well. */
@@ -24,12 +25,20 @@ export function checkOutcome({ melody, journal, artifacts, result, expected, can
 
   let run = "none";
   const states = new Map<string, string>();
-  const ends = new Set(["finished", "failed", "skipped"]);
+  const ends = new Set(["finished", "failed", "skipped", "pinned"]);
   for (const line of lines) {
     const [kind, what] = line.event.split(".") as [string, string];
     if (kind === "run") {
-      const allowed: Record<string, string[]> = { started: ["none"], resumed: ["running", "paused"], paused: ["running"], continued: ["paused"], ended: ["running", "paused"] };
+      const allowed: Record<string, string[]> = {
+        started: ["none"],
+        resumed: ["running", "paused", "failed", "cancelled", "completed"],
+        paused: ["running"],
+        continued: ["paused"],
+        ended: ["running", "paused"],
+      };
       if (!allowed[what]?.includes(run)) wrong.push(`${line.event} while the run is ${run} (event ${line.n})`);
+      // what is run again on demand has no past
+      for (const path of line.resets ?? []) states.delete(path);
       run = what === "ended" ? (line.state as string) : what === "paused" ? "paused" : "running";
       continue;
     }
@@ -44,7 +53,8 @@ export function checkOutcome({ melody, journal, artifacts, result, expected, can
     } else if (what === "finished") {
       if (state === "finished") wrong.push(`${path} finishes twice`);
       if (state !== "started" && state !== "waiting" && state !== "decided") wrong.push(`${path} finishes while it is ${state}`);
-    } else if (what === "skipped" && state !== "pending") wrong.push(`${path} is skipped while it is ${state}`);
+    } else if (what === "pinned" && state !== "pending") wrong.push(`${path} is pinned while it is ${state}`);
+    else if (what === "skipped" && state !== "pending") wrong.push(`${path} is skipped while it is ${state}`);
     else if (what === "failed" && ends.has(state)) wrong.push(`${path} fails after it ${state}`);
     else if (what === "retrying" && state !== "started" && state !== "waiting") wrong.push(`${path} is to be tried again while it is ${state}`);
     if (what !== "progress" && what !== "log") states.set(path, what);

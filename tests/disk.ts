@@ -30,6 +30,10 @@ export class Disk implements AppendFolder {
     return this.#files.size === 0;
   }
 
+  clear(): void {
+    this.#files.clear();
+  }
+
   /** All that journals hold and ever held, one after the other. */
   text(): string {
     const pieces = new Map([...this.#past, ...[...this.#files].map(([name, { bytes }]) => [name, bytes] as const)]);

@@ -1,17 +1,31 @@
 // A world in which everything that may happen to a run happens under one seed: the clock, the disk, the steps and the person
 // are made up, the tracker and the journal are the real ones. Steps end in any order, orders come at any moment, the process
 // or the power ends, the disk is full, writes are torn. What the run left is judged by check.ts.
-import { type Clock, createEventLog, parseManifest, type Plan, planMelody, type RunEvent, readMelody, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
+import {
+  type Clock,
+  createEventLog,
+  parseManifest,
+  type Plan,
+  planMelody,
+  type RunEvent,
+  type RunPart,
+  readMelody,
+  SymphonyError,
+  type Value,
+  valueToJson,
+} from "../runtime/mod.ts";
 import { isDeepStrictEqual } from "node:util";
 import {
   createDagTracker as realTracker,
   createJournal,
   foldEvents,
+  hasBegun,
   type DagTracker,
   type Decision,
   keepLarge,
   loadOutputs,
   loadPast,
+  nodesToReset,
   openJournal,
   readJournal,
   readKept,
@@ -155,10 +169,23 @@ interface Options {
 export async function simulate(seed: number, { createTracker = realTracker }: Options = {}): Promise<Outcome> {
   const random = createRandom(seed);
   const { melody, plan } = drawMelody(random);
-  const calm = await live(seed, plan, createRandom(seed + 1), realTracker, true);
+  const part = drawPart(random, plan);
+  const calm = await live(seed, plan, part, createRandom(seed + 1), realTracker, true);
   const expected = { state: calm.result?.state ?? "none", outputs: outputsOf(calm.result) };
-  const { disk, journal, artifacts, result, cancelled, breaches, crashes } = await live(seed, plan, random, createTracker, false);
+  const { disk, journal, artifacts, result, cancelled, breaches, crashes } = await live(seed, plan, part, random, createTracker, false);
   return { melody, disk, journal, artifacts, result, expected, cancelled, breaches, crashes };
+}
+
+/** Of some runs only a part is asked for, or some nodes are pinned. */
+function drawPart(random: Random, plan: Plan): RunPart | undefined {
+  if (random(5) > 0) return undefined;
+  const ids = plan.nodes.filter(({ isFallback }) => !isFallback).map(({ id }) => id);
+  const some = (): string[] => ids.filter(() => random(4) === 0);
+  const pins = Object.fromEntries(
+    some().map((id) => [id, { outputs: (plan.nodes.find((node) => node.id === id) as Plan["nodes"][number]).outputs.map((): Value => ({ tag: "number", val: random(60) })) }]),
+  );
+  const to = some();
+  return { ...(to.length > 0 && random(2) ? { to } : {}), pins };
 }
 
 const outputsOf = (result: RunResult | undefined): Record<string, unknown> => Object.fromEntries([...(result?.outputs ?? [])].map(([name, value]) => [name, valueToJson(value)]));
@@ -174,7 +201,7 @@ function obey(order: () => void): void {
   }
 }
 
-async function live(seed: number, plan: Plan, random: Random, createTracker: CreateTracker, calm: boolean) {
+async function live(seed: number, plan: Plan, part: RunPart | undefined, random: Random, createTracker: CreateTracker, calm: boolean) {
   const disk = new Disk();
   const artifacts = new Map<string, Uint8Array>();
   const breaches: string[] = [];
@@ -186,9 +213,14 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
   let fullFor = 0;
   const crashesMax = calm ? 0 : random(4);
   const pieceBytes = calm || random(2) === 0 ? 1e9 : 300 + random(4000);
+  const byHash = !calm && random(3) === 0;
+  /** How often what failed is still tried again when the run has ended. */
+  let retries = calm ? 0 : random(2);
+  let answerLater: (<T>(answer: () => T) => Promise<T>) | undefined;
   const store = {
     put: async (bytes: Uint8Array, mediaType: string) => {
       const id = `${hash(new TextDecoder().decode(bytes)).toString(16).padStart(8, "0")}${bytes.length.toString(16).padStart(56, "0")}`;
+      if (byHash && answerLater && random(2) === 0) await answerLater(() => undefined);
       artifacts.set(id, bytes);
       return { id, size: bytes.length, mediaType };
     },
@@ -221,12 +253,13 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
           }
         }),
       );
+    answerLater = later;
     const told: RunEvent[] = [];
     const kept = (): string => disk.text();
     const ports: TrackerPorts = {
       confinement: "none",
       clock,
-      keep: (values) => keepLarge(values, store),
+      keep: (values) => keepLarge(values, store, byHash ? 1 : undefined),
       invoke(task) {
         if (dead) breaches.push(`${task.path} is called after the process ended`);
         // what is done must have been told, and what was told must be kept
@@ -239,9 +272,15 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
       },
       ask: ({ path }) => later(() => approval(seed, path)),
     };
-    const left = disk.isEmpty ? undefined : await readKept(disk);
+    const left = (await hasBegun(disk)) ? await readKept(disk) : undefined;
+    if (!left) disk.clear();
     const past = left?.past;
+    const again = past?.ended !== undefined && retries-- > 0;
+    const resets = past && again ? nodesToReset(past, plan, []) : [];
+    for (const path of resets) past?.nodes.delete(path);
+    answerLater = undefined;
     if (past) await loadPast(past, store);
+    answerLater = later;
     disk.dead = false;
     const options = { durability: power ? ("power" as const) : ("process" as const), pieceBytes, turn: () => later(() => undefined) };
     const journal = left ? await openJournal(disk, left, options) : createJournal(disk, "r", options);
@@ -250,7 +289,7 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
       told.push(event);
       if (!kept().includes(`"n":${event.n},`)) breaches.push(`event ${event.n} is told before it is kept`);
     });
-    if (past?.ended) {
+    if (past?.ended && !again) {
       result = { run: "r", state: past.ended.state, outputs: await loadOutputs(past.ended, store), error: undefined };
       break;
     }
@@ -258,7 +297,14 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
     const inputs = new Map<string, Value>();
     for (const { name, default: preset } of plan.inputs)
       inputs.set(name, Array.isArray(preset) ? { tag: "items", val: preset.map((val) => ({ tag: "number", val: val as number })) } : { tag: "number", val: preset as number });
-    const handle: RunHandle = createTracker(ports).start(plan, inputs, { run: "r", log, parallel: 1 + random(4), ...(past?.started ? { past } : {}) });
+    const handle: RunHandle = createTracker(ports).start(plan, inputs, {
+      run: "r",
+      log,
+      parallel: 1 + random(4),
+      resets,
+      ...(part ? { part } : {}),
+      ...(past?.started ? { past } : {}),
+    });
     let ended: RunResult | undefined;
     void handle.ended.then((end) => {
       ended = end;
@@ -299,7 +345,7 @@ async function live(seed: number, plan: Plan, random: Random, createTracker: Cre
     await settle();
     disk.full = false;
     // a run that broke off because of the disk is resumed, as a person would
-    if (ended && ended.error?.code !== "run/journal") result = ended;
+    if (ended && ended.error?.code !== "run/journal" && retries <= 0) result = ended;
     disk.dead = true;
     now += random(10_000);
     if (lives > 50) throw new Error(`seed ${seed}: over 50 lives`);

@@ -242,7 +242,9 @@ const KILLED_RUNS = 126;
 async function kills(): Promise<string[]> {
   const begun = performance.now();
   const { code, output } = await collect([bun, "test", "--timeout", "3600000", "./tests/cli/resume.test.ts"], { SYMPHONY_KILLS: String(KILLED_RUNS) });
-  say(`kills: ${KILLED_RUNS} runs of five kinds on Bun and ${KILLED_RUNS} on Deno, killed ${KILLED_RUNS * 4} times at random moments and resumed, ${((performance.now() - begun) / 1000).toFixed(0)} s`);
+  say(
+    `kills: ${KILLED_RUNS} runs of five kinds on Bun and ${KILLED_RUNS} on Deno, killed ${KILLED_RUNS * 4} times at random moments and resumed, ${((performance.now() - begun) / 1000).toFixed(0)} s`,
+  );
   if (code === 0) return [];
   say(output.split("\n").slice(-60).join("\n"));
   return ["runs that were killed didn't end as they should"];

@@ -35,7 +35,9 @@ const workflows = {
 };
 await DBOS.launch();
 await takeTurns(async (shape, nodes) => {
-  const [sum, ms] = await workflows[shape](nodes);
+  // called by itself: as a method it would be one of a configured class
+  const workflow = workflows[shape];
+  const [sum, ms] = await workflow(nodes);
   expectSum(sum, nodes);
   return ms;
 });

@@ -9,6 +9,7 @@ import {
   type Durability,
   emptyPast,
   foldEvent,
+  hasBegun,
   type Journal,
   keepLarge,
   loadOutputs,
@@ -108,13 +109,17 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
   async function goOn(on: Stage, folder: RunFolder, order: Order): Promise<Begun> {
     const { retry, from } = order.resume ?? { retry: false, from: [] };
     const files = platform.appendFolder(folder.folder);
+    if (order.start && !(await hasBegun(files))) {
+      // it was killed before it could say how it began
+      removeRun(folder);
+      return beginNew(on, order, order.start);
+    }
     const kept = await readKept(files);
     const { cut, past } = kept;
     const warnings = cut ? [`${cut.bytes} bytes at the end of the journal are left out: ${cut.why}`] : [];
     if (kept.run !== folder.id) throw new SymphonyError("journal/damaged", `Cannot resume ${folder.id}: the journal in its folder is that of another run`);
     const { started, ended } = past;
     if (!started && order.start) {
-      // it was killed before it could say how it began
       removeRun(folder);
       return beginNew(on, order, order.start);
     }

@@ -211,6 +211,13 @@ async function bytesOf(folder: AppendFolder, name: string): Promise<Uint8Array> 
   return bytes;
 }
 
+/** Whether anything of a run was ever told: without a whole header, nothing was. */
+export async function hasBegun(folder: AppendFolder): Promise<boolean> {
+  const names = await folder.list();
+  if (names.some((name) => name.startsWith("snapshot-") || name.startsWith("journal-"))) return true;
+  return (await folder.read(pieceName(0)))?.includes(0x0a) === true;
+}
+
 const TRIES = 4;
 
 /** Reads a run as far as it is sound; also while it is written. Throws `journal/damaged`, `journal/version`. */

@@ -72,6 +72,8 @@ class Run implements RunHandle {
   #steps = 0;
   #pumping = false;
   #state: RunState = "running";
+  /** Orders that came before the run had begun, which they wait for. */
+  #early: (() => void)[] | undefined = [];
   #over = false;
   /** The log takes no more: nothing more is told, and nothing begins. */
   #brokenOff = false;
@@ -98,7 +100,10 @@ class Run implements RunHandle {
     });
     if (plan.timeoutMs !== undefined) {
       const { timeoutMs } = plan;
-      this.#cancelTimeout = this.#clock.after(timeoutMs, () => this.#finish("failed", new SymphonyError("run/timeout", `Cannot go on: the run took over ${timeoutMs} ms`)));
+      const expire = (): void => this.#finish("failed", new SymphonyError("run/timeout", `Cannot go on: the run took over ${timeoutMs} ms`));
+      this.#cancelTimeout = this.#clock.after(timeoutMs, () => {
+        if (!this.#waitsToBegin(expire)) expire();
+      });
     }
     const values = plan.inputs.map(({ name }) => inputs.get(name));
     const { confinement } = ports;
@@ -118,6 +123,12 @@ class Run implements RunHandle {
           ...(origin ? { origin } : {}),
           ...(part ? { part } : {}),
         });
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const order of early) {
+        // a second one of a kind is one too many
+        if (!this.#over && !this.#brokenOff) order();
+      }
       this.#begin(this.#root, values);
     };
     const kept = ports.keep?.([...values, ...Object.values(part?.pins ?? {}).flatMap(({ outputs }) => outputs)]);
@@ -131,11 +142,13 @@ class Run implements RunHandle {
   }
 
   cancel(reason: string): void {
+    if (this.#waitsToBegin(() => this.cancel(reason))) return;
     this.#mustBe("cancel", "running", "paused");
     this.#finish("cancelled", new SymphonyError("run/cancelled", reason));
   }
 
   pause(stop: boolean): void {
+    if (this.#waitsToBegin(() => this.#state === "running" && this.pause(stop))) return;
     this.#mustBe("pause", "running");
     this.#state = "paused";
     this.#record({ run: this.run, event: "run.paused", stop });
@@ -144,10 +157,17 @@ class Run implements RunHandle {
   }
 
   continue(): void {
+    if (this.#waitsToBegin(() => this.#state === "paused" && this.continue())) return;
     this.#mustBe("continue", "paused");
     this.#state = "running";
     this.#record({ run: this.run, event: "run.continued" });
     this.#pump();
+  }
+
+  #waitsToBegin(order: () => void): boolean {
+    if (this.#over) return false;
+    this.#early?.push(order);
+    return this.#early !== undefined;
   }
 
   #mustBe(order: string, ...states: RunState[]): void {

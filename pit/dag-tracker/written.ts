@@ -124,9 +124,9 @@ function leastLength(value: Value, most: number): number {
 }
 
 /** Stores the large ones among some values, so that a journal can name them. Nothing to wait for when there are none. */
-export function keepLarge(values: Iterable<Value | undefined>, store: ValueStore): Promise<void> | undefined {
+export function keepLarge(values: Iterable<Value | undefined>, store: ValueStore, inlineBytesMax = INLINE_BYTES_MAX): Promise<void> | undefined {
   const large: Value[] = [];
-  for (const value of values) if (value !== undefined && !stored.has(value) && !isSmall(value, INLINE_BYTES_MAX)) large.push(value);
+  for (const value of values) if (value !== undefined && !stored.has(value) && !isSmall(value, inlineBytesMax)) large.push(value);
   if (large.length === 0) return undefined;
   return Promise.all(
     large.map(async (value) => {
