@@ -16,6 +16,9 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   launch: () => import("./launch.ts"),
 };
 
+/** Run only when they are named: they take minutes, and bring what takes hundreds of megabytes. */
+const LONG = ["workflows", "size"];
+
 const named = process.argv.slice(2);
 const unknown = named.filter((name) => !Object.hasOwn(BENCHES, name));
 if (unknown.length > 0) {
@@ -23,6 +26,6 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 const begun = performance.now();
-for (const [name, load] of Object.entries(BENCHES)) if (named.length === 0 || named.includes(name)) await (await load()).bench();
+for (const [name, load] of Object.entries(BENCHES)) if (named.length === 0 ? !LONG.includes(name) : named.includes(name)) await (await load()).bench();
 console.log(`\n${((performance.now() - begun) / 1000).toFixed(0)} s`);
 process.exit(0);

@@ -12,7 +12,10 @@ const LINES = ["#1F4FC4", "#BA2B15", "#5F4DB8", "#954B00", "#0A7256", "#A2338B"]
 /** A grid of panels, two beside each other; names stand at the lines' ends, so that colour isn't the only cue. */
 export function plot(panels: { title: string; series: Series[] }[], axes: { x: string; y: string; note: string }): string {
   const all = panels.flatMap(({ series }) => series.flatMap(({ points }) => points));
-  const decades = (values: number[]): [number, number] => [Math.floor(Math.log10(Math.min(...values))), Math.ceil(Math.log10(Math.max(...values)))];
+  const decades = (values: number[]): [number, number] => {
+    const least = Math.floor(Math.log10(Math.min(...values)));
+    return [least, Math.max(least + 1, Math.ceil(Math.log10(Math.max(...values))))];
+  };
   const [x0, x1] = decades(all.map(([x]) => x));
   const [y0, y1] = decades(all.map(([, y]) => y));
   const names = [...new Set(panels.flatMap(({ series }) => series.map(({ name }) => name.split(",")[0] as string)))];
@@ -47,6 +50,7 @@ export function plot(panels: { title: string; series: Series[] }[], axes: { x: s
     }
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
+<title>${escaped(`${axes.y} against ${axes.x}`)}</title>
 <style>text{font:11px system-ui,sans-serif;fill:#455157}.title{font-size:13px;font-weight:600;fill:#182024}.grid{stroke:#DEE3DF;stroke-width:1}</style>
 <rect width="100%" height="100%" fill="#FDFEFC"/>
 ${parts.join("\n")}

@@ -66,7 +66,7 @@ export function planOf(shape: Shape, nodes: number): Plan {
 }
 
 /** One run on a plan; how many nodes were done. */
-async function track(plan: Plan, later: boolean): Promise<number> {
+export async function track(plan: Plan, later: boolean): Promise<number> {
   let done = 0;
   const tracker = createDagTracker({
     confinement: "",
@@ -81,7 +81,7 @@ async function track(plan: Plan, later: boolean): Promise<number> {
 }
 
 /** Building counts: p-graph plans in its constructor, and each graph is for one run. */
-async function pGraph(shape: Shape, nodes: number): Promise<number> {
+export async function pGraph(shape: Shape, nodes: number): Promise<number> {
   let done = 0;
   const run = (): void => void done++;
   const steps = new Map(Array.from({ length: nodes }, (_, i) => [`n${i}`, { run }]));

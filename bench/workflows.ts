@@ -2,8 +2,7 @@
 // LangGraph.js and DBOS, each in a process of its own and driven in turns; cost against size as a picture (workflows.svg).
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -12,11 +11,14 @@ import type { Durability } from "../pit/mod.ts";
 import { runDurably } from "./durable.ts";
 import { type Contestant, head, percentile, race, runtime } from "./figures.ts";
 import { plot, type Series } from "./plot.ts";
-import { planOf } from "./tracker.ts";
+import { pGraph, planOf, track } from "./tracker.ts";
 
 const SHAPES = ["chain", "fan"] as const;
 type Shape = (typeof SHAPES)[number];
-const SIZES: Record<Durability, number[]> = { process: [100, 1000, 5000, 10_000, 100_000], power: [100, 1000] };
+/** Also runs that nothing survives, beside the one peer of that kind. */
+const LEVELS = ["none", "process", "power"] as const;
+type Level = (typeof LEVELS)[number];
+const SIZES: Record<Level, number[]> = { none: [100, 1000, 5000, 10_000, 100_000], process: [100, 1000, 5000, 10_000, 100_000], power: [100, 1000] };
 /** Larger runs of a peer would take minutes, for what is known of it. */
 const PEER_NODES_MAX = 5000;
 const LANGGRAPH_NODES_MAX = 1000;
@@ -37,14 +39,14 @@ export async function bench(): Promise<void> {
   try {
     install();
     head("workflows", "what does a step cost that survives?", []);
-    for (const durability of ["process", "power"] as const) {
-      const contestants = await startAll(join(folder, durability), durability);
+    for (const level of LEVELS) {
+      const contestants = level === "none" ? [P_GRAPH] : await startAll(join(folder, level), level);
       try {
         for (const shape of SHAPES) {
-          const ours = durability === "process" ? "Symphony, process-durable" : "Symphony, power-durable";
+          const ours = level === "none" ? "Symphony, in memory" : `Symphony, ${level}-durable`;
           const lines = new Map<string, [number, number][]>([[ours, []]]);
           for (const { name } of contestants) lines.set(name, []);
-          for (const nodes of SIZES[durability]) {
+          for (const nodes of SIZES[level]) {
             const plan = planOf(shape, nodes);
             const taking = contestants.filter(({ nodesMax }) => nodes <= nodesMax);
             const all: Contestant[] = [
@@ -53,14 +55,15 @@ export async function bench(): Promise<void> {
                 beside: taking.map(({ name }) => name),
                 async block() {
                   const begun = performance.now();
-                  await runDurably(plan, folder, durability);
+                  if (level === "none") await track(plan, false);
+                  else await runDurably(plan, folder, level);
                   return [(performance.now() - begun) / nodes];
                 },
               },
               ...taking.map(({ name, run }) => ({ what: name, block: async () => [(await run(shape, nodes)) / nodes] })),
             ];
             const samples = await race({
-              title: `A ${shape} of ${nodes} steps, ${durability}-durable`,
+              title: `A ${shape} of ${nodes} steps, ${spell(level)}`,
               unit: "us",
               sample: "the mean of a step over one run",
               warmUp: nodes > 1000 && taking.length > 0 ? 0 : 1,
@@ -69,19 +72,32 @@ export async function bench(): Promise<void> {
             });
             for (const [name, times] of samples) if (times.length > 0) lines.get(name)?.push([nodes, percentile(times, 0.5) * 1000]);
           }
-          panels.push({ title: `${shape}, ${durability}-durable`, series: [...lines].map(([name, points]) => ({ name, points })) });
+          panels.push({ title: `${shape}, ${spell(level)}`, series: [...lines].map(([name, points]) => ({ name, points })) });
         }
       } finally {
         for (const { stop } of contestants) await stop();
       }
     }
     const picture = join(import.meta.dirname, "workflows.svg");
-    writeFileSync(picture, plot(panels, { x: "steps in the run", y: "microseconds a step", note: `p50, ${runtime}; peers on Node` }));
+    writeFileSync(picture, plot(panels, { x: "steps in the run", y: "microseconds a step", note: `p50, ${runtime}; Restate, LangGraph.js and DBOS on Node` }));
     console.log(`\nDrawn: ${picture}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+const spell = (level: Level): string => (level === "none" ? "in memory" : `${level}-durable`);
+
+const P_GRAPH: Peer = {
+  name: "p-graph, in memory",
+  nodesMax: 100_000,
+  async run(shape, nodes) {
+    const begun = performance.now();
+    await pGraph(shape, nodes);
+    return performance.now() - begun;
+  },
+  stop: async () => {},
+};
 
 /** What can't be installed is left out, by name. */
 function install(): void {

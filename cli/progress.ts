@@ -1,6 +1,6 @@
 // Shows a run while it goes: a live tree on a terminal, plain lines elsewhere. Reads events only.
 import { stderr } from "node:process";
-import { createProgress, type Progress as RunTally, type RunSnapshot, type Times } from "../pit/mod.ts";
+import { createProgress, type Progress as RunTally, type RunProgress, type RunSnapshot, type Times } from "../pit/mod.ts";
 import type { Plan, RunEvent } from "../runtime/mod.ts";
 import type { Told } from "./home/home.ts";
 import { fit, pad, type Paint, painter, spellMs, withoutControls, write } from "./print.ts";
@@ -136,7 +136,10 @@ function details(row: Row, progress: RunTally): string {
 
 /** How far it is, in one line. */
 function overallLine(progress: RunTally, parallel: number): string {
-  const { done, total, fraction, leftMs } = progress.overall(parallel);
+  return spellProgress(progress.overall(parallel));
+}
+
+export function spellProgress({ done, total, fraction, leftMs }: RunProgress): string {
   return `${Math.floor(fraction * 100)} %  ${done} of ${total} nodes${leftMs !== undefined && fraction < 1 ? `  about ${spellMs(Math.ceil(leftMs / 100) * 100)} left` : ""}`;
 }
 

@@ -31,9 +31,9 @@ export async function resume(args: string[]): Promise<number> {
   if (!prefix || more.length > 0) throw usage(prefix ? `Cannot resume several runs at once: ${positionals.join(", ")}` : "Cannot resume: no run is named", "resume");
   const parallel = whole(values["parallel"], "parallel", "resume", 1, 1000);
   const timeoutMs = whole(values["timeout"], "timeout", "resume", 1, 604_800_000);
-  const durability = durabilityOf(text(values["durability"]) ?? "process");
   const from = texts(values["from"]);
   const backstage = await openBackstage(values);
+  const durability = durabilityOf(text(values["durability"]), backstage.home);
   for (const fault of backstage.catalogue.faults) write(2, `warning: ${withoutControls(fault.message)}\n`);
   const out = text(values["out"]);
   if (out) checkWritable(resolve(out));

@@ -6,6 +6,7 @@ import { approvals } from "./approvals.ts";
 import { dryRun, tellDryRun } from "./dry-run.ts";
 import { readArgs, text, texts, usage, whole } from "./args.ts";
 import { help } from "./help.ts";
+import { homeSettings } from "./home/settings.ts";
 import { usedExtensions } from "./home/owner.ts";
 import { readInputs } from "./inputs.ts";
 import { soundMelody } from "./melody-file.ts";
@@ -36,8 +37,8 @@ export async function run(args: string[]): Promise<number> {
   if (!file || more.length > 0) throw usage(file ? `Cannot run several melodies at once: ${positionals.join(", ")}` : "Cannot run: no melody is named", "run");
   const parallel = whole(values["parallel"], "parallel", "run", 1, 1000) ?? 16;
   const timeoutMs = whole(values["timeout"], "timeout", "run", 1, 604_800_000);
-  const durability = durabilityOf(text(values["durability"]) ?? "process");
   const backstage = await openBackstage(values);
+  const durability = durabilityOf(text(values["durability"]), backstage.home);
   const { catalogue, artifacts } = backstage;
   for (const fault of catalogue.faults) write(2, `warning: ${withoutControls(fault.message)}\n`);
   const { plan, source: written } = await soundMelody(file, catalogue);
@@ -72,7 +73,9 @@ export async function run(args: string[]): Promise<number> {
   );
 }
 
-export function durabilityOf(text: string): Durability {
-  if (text !== "process" && text !== "power") throw usage(`Cannot use --durability ${JSON.stringify(text)}: expected process or power`, "run");
-  return text;
+/** The command line's, else the home's. */
+export function durabilityOf(given: string | undefined, home: string): Durability {
+  if (given === undefined) return homeSettings(home).durability ?? "process";
+  if (given !== "process" && given !== "power") throw usage(`Cannot use --durability ${JSON.stringify(given)}: expected process or power`, "run");
+  return given;
 }

@@ -1,5 +1,5 @@
 // `symphony runs`: the runs that a home keeps: looking at them, steering those under way, deleting.
-import { type KeptRun, readKept, snapshotOf } from "../pit/mod.ts";
+import { createProgress, type KeptRun, readKept, type RunProgress, type RunSnapshot, snapshotOf } from "../pit/mod.ts";
 import { SymphonyError } from "../runtime/mod.ts";
 import { near } from "../runtime/near.ts";
 import { type Parsed, readArgs, text, usage, whole } from "./args.ts";
@@ -12,7 +12,8 @@ import { planOfRun } from "./home/kept-run.ts";
 import { findRunFolder, type RunFolder } from "./home/run-store.ts";
 import { spellMs, withoutControls, write } from "./print.ts";
 import { type Backstage, openBackstage } from "./stage.ts";
-import { watch } from "./watch.ts";
+import { spellProgress } from "./progress.ts";
+import { timesOf, watch } from "./watch.ts";
 
 interface Action {
   /** Of what stands after the action. */
@@ -109,14 +110,25 @@ async function show(backstage: Backstage, [name]: string[], values: Parsed["valu
     tellExplanations(explain(plan, past.nodes), values["json"] === true);
     return 0;
   }
-  const nodes = snapshotOf(folder.id, past).nodes;
-  if (values["json"]) write(1, `${JSON.stringify({ ...one, nodes })}\n`);
+  const snapshot = snapshotOf(folder.id, past);
+  const { nodes } = snapshot;
+  const progress = past.ended ? undefined : await progressOf(backstage, folder, snapshot, past.started?.parallel ?? 16);
+  if (values["json"]) write(1, `${JSON.stringify({ ...one, ...(progress ? { progress } : {}), nodes })}\n`);
   else {
     write(1, line(one));
+    if (progress) write(1, `  ${spellProgress(progress)}\n`);
     for (const { node, state, attempt, message } of nodes)
       write(1, `  ${withoutControls(node)}: ${state}${attempt > 1 ? `, attempt ${attempt}` : ""}${message ? `  ${withoutControls(message)}` : ""}\n`);
   }
   return 0;
+}
+
+async function progressOf(backstage: Backstage, folder: RunFolder, snapshot: RunSnapshot, parallel: number): Promise<RunProgress | undefined> {
+  const plan = await planOfRun(backstage, folder);
+  if (!plan) return undefined;
+  const progress = createProgress(plan, timesOf(backstage, plan), () => Date.now());
+  progress.take({ snapshot });
+  return progress.overall(parallel);
 }
 
 /** What two runs have in common and what not, node by node. Ends with 1 where their outputs differ. */

@@ -24,6 +24,7 @@ export const CODES = {
   "step/input": { exit: 1, says: "a value doesn't fit the input port or setting" },
   "step/output": { exit: 1, says: "the component returned something that its manifest doesn't declare" },
   "manifest/invalid": { exit: 2, says: "the manifest has faults" },
+  "settings/invalid": { exit: 2, says: "the home's settings have faults" },
   "melody/invalid": { exit: 2, says: "the melody has faults" },
   "melody/input": { exit: 2, says: "an input of the melody is missing or of the wrong type" },
   "melody/condition": { exit: 1, says: "a condition could not be evaluated" },

@@ -12,6 +12,7 @@ export { type Manifest, parseManifest, type PortSpec } from "./extension/manifes
 export { createPreparer, type Preparer } from "./extension/prepare/prepare.ts";
 export { JSON_DEPTH_MAX, tooDeepAt } from "./json-depth.ts";
 export { compareUtf8 } from "./order.ts";
+export { parseSettings, type Settings } from "./settings.ts";
 export type { AppendFile, AppendFolder, Digest, Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
 export {
   type ArtifactRef,

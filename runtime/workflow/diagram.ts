@@ -136,7 +136,8 @@ export function toSvg(plan: Plan, states?: DiagramStates): string {
       `<g transform="translate(${x[at]} ${y[at]})"><title>${quoted(`${node.title}: ${says}`)}</title><rect width="${BOX.width}" height="${BOX.height}" rx="3" fill="${look.fill}" stroke="${look.line}"${node.isFallback ? ' stroke-dasharray="4 3"' : ""}/><text x="12" y="20" class="title">${quoted(look.sign + cut(node.title))}</text><text x="12" y="36" class="kind">${quoted(cut(second))}</text></g>`,
     );
   }
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${quoted(plan.name || plan.id)}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
+<title>${quoted(plan.name || plan.id)}</title>
 <style>text{font:13px system-ui,sans-serif;fill:#182024}.title{font-weight:600}.kind{font-size:11px;fill:#5B676C}.wire{fill:none;stroke:#7D898E;stroke-width:1.5}.dashed{stroke-dasharray:5 4}</style>
 <rect width="100%" height="100%" fill="#ECEFEC"/>
 ${parts.join("\n")}
