@@ -37,7 +37,9 @@ export function dryRun(plan: Plan, part: RunPart | undefined, times: Times, fold
   const told = Array.from(order, (at): PlannedNode => {
     const node = nodes[at] as PlanNode;
     const pin = part && Object.hasOwn(part.pins, node.id) ? part.pins[node.id] : undefined;
-    const isRun = runs[at] === 1 && !pin;
+    // what stands in for another is run where that fails
+    const main = node.isFallback ? nodes.findIndex(({ fallback }) => fallback === at) : at;
+    const isRun = runs[main] === 1 && !pin;
     const ms = times.get(node.id)?.ms;
     if (isRun && ms !== undefined) weight[at] = ms;
     const notes = pin ? [pin.of ? `outputs of run ${pin.of.slice(0, 8)}` : "pinned"] : isRun ? notesOf(node) : ["no part of what was asked for"];

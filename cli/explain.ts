@@ -10,7 +10,7 @@ export interface Explanation {
 }
 
 /** One for each top-level node of the plan, and for each inside a body that was reached; in the order in which they may run. */
-export function explain(plan: Plan, nodes: ReadonlyMap<string, Pick<PastNode, "state" | "why" | "attempt" | "error">>): Explanation[] {
+export function explain(plan: Plan, nodes: ReadonlyMap<string, Pick<PastNode, "state" | "why" | "attempt" | "error" | "began">>): Explanation[] {
   const told: Explanation[] = [];
   const seen = new Set<string>();
   const tell = (path: string, node: PlanNode | undefined): void => {
@@ -26,13 +26,14 @@ export function explain(plan: Plan, nodes: ReadonlyMap<string, Pick<PastNode, "s
   return told;
 }
 
-function whyOf(past: Pick<PastNode, "state" | "why" | "attempt" | "error"> | undefined, node: PlanNode | undefined): { ran: boolean; why: string } {
+function whyOf(past: Pick<PastNode, "state" | "why" | "attempt" | "error" | "began"> | undefined, node: PlanNode | undefined): { ran: boolean; why: string } {
   if (!past || past.state === "pending") return { ran: false, why: node?.isFallback ? "the node that it stands in for didn't fail" : "the run ended before" };
   const { state, why, attempt } = past;
   if (why?.does === "memory") return { ran: false, why: `its answer was kept: ${why.says}` };
   if (why?.does === "pinned") return { ran: false, why: why.says ? `its outputs were taken from run ${why.says.slice(0, 8)}` : "its outputs were pinned" };
   if (state === "skipped") return { ran: false, why: why?.says ?? "nothing reached it" };
   const attempts = attempt > 1 ? ` (attempt ${attempt})` : "";
+  if (state === "failed" && past.began === 0) return { ran: false, why: `it failed before it began: ${past.error?.message ?? ""}` };
   if (state === "failed") return { ran: true, why: `and failed${attempts}: ${past.error?.message ?? ""}` };
   if (why?.does === "ran") return { ran: true, why: `${why.says}${attempts}` };
   if (node?.work.does === "call") return { ran: true, why: `${node.work.manifest.id} doesn't declare itself pure${attempts}` };

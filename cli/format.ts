@@ -1,5 +1,5 @@
 // `symphony format`: melodies in the form that equal ones share, so that differences are small.
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, constants, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { melodyError, readMelody, spellMelody, SymphonyError } from "../runtime/mod.ts";
 import { readArgs, usage } from "./args.ts";
@@ -15,6 +15,9 @@ export async function format(args: string[]): Promise<number> {
     try {
       const before = textOf(file);
       const { melody, faults } = readMelody(before);
+      const lost = lostNumber(before);
+      if (lost !== undefined)
+        throw new SymphonyError("melody/invalid", `Cannot format ${JSON.stringify(file)}: the number ${lost} can't be kept as it is; write it as text, or with fewer digits`);
       // what can't be read whole would lose its faulty parts
       if (!melody || faults.length > 0) throw melodyError(JSON.stringify(file), faults);
       const after = spellMelody(melody);
@@ -38,20 +41,35 @@ export async function format(args: string[]): Promise<number> {
 
 function textOf(file: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
   } catch (cause) {
     throw new SymphonyError("cli/io", `Cannot read ${JSON.stringify(file)}: ${cause instanceof TypeError ? "it is not UTF-8 text" : (cause as Error).message}`, { cause });
   }
 }
 
-/** Whole or not at all. */
+/** A number of the text that reading and writing would change. */
+function lostNumber(text: string): string | undefined {
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g)) {
+    if (token.startsWith('"')) continue;
+    const number = Number(token);
+    if (!Number.isFinite(number) || (/^-?\d+$/.test(token) && !Number.isSafeInteger(number) && BigInt(token) !== BigInt(number))) return token;
+  }
+  return undefined;
+}
+
+/** Whole or not at all; where a link leads, with the rights that the file had. */
 function replace(file: string, text: string): void {
-  const beside = `${file}.${process.pid}.part`;
+  let beside: string | undefined;
   try {
-    writeFileSync(beside, text, { mode: statSync(file).mode });
-    renameSync(beside, file);
+    const place = realpathSync(file);
+    accessSync(place, constants.W_OK);
+    const { mode } = statSync(place);
+    beside = `${place}.${process.pid}.part`;
+    writeFileSync(beside, text);
+    chmodSync(beside, mode);
+    renameSync(beside, place);
   } catch (cause) {
-    rmSync(beside, { force: true });
+    if (beside !== undefined) rmSync(beside, { force: true });
     throw new SymphonyError("cli/io", `Cannot write ${JSON.stringify(file)}: ${(cause as Error).message}`, { cause });
   }
 }

@@ -12,6 +12,9 @@ import { type Backstage, openBackstage } from "./stage.ts";
 
 const FORMS = { mermaid: toMermaid, svg: toSvg };
 
+/** As Mermaid comes. */
+const MERMAID_EDGES_MAX = 500;
+
 export async function graph(args: string[]): Promise<number> {
   const { values, positionals } = readArgs("graph", args, { format: { type: "string" }, out: { type: "string" } });
   if (values["help"] || positionals.length === 0) return help(["graph"]);
@@ -21,6 +24,8 @@ export async function graph(args: string[]): Promise<number> {
   const format = text(values["format"]) ?? (out?.endsWith(".svg") ? "svg" : "mermaid");
   if (!Object.hasOwn(FORMS, format)) throw usage(`Cannot use --format ${JSON.stringify(format)}: expected mermaid or svg`, "graph");
   const { plan, states } = await found(what as string, await openBackstage(values));
+  if (format === "mermaid" && plan.graph.from.length > MERMAID_EDGES_MAX)
+    write(2, `warning: the melody has ${plan.graph.from.length} edges; Mermaid draws more than ${MERMAID_EDGES_MAX} only where its maxEdges allows it; --format svg draws all\n`);
   const drawn = FORMS[format as keyof typeof FORMS](plan, states);
   if (out === undefined) write(1, drawn);
   else
@@ -47,7 +52,9 @@ function noteOf(path: string, { items, state, attempt, why }: PastNode, nodes: R
   if (why?.does === "pinned") return { note: "pinned" };
   if (items > 0) {
     const prefix = `${path}/`;
-    const failed = new Set([...nodes].flatMap(([inner, one]) => (inner.startsWith(prefix) && one.state === "failed" ? [inner.slice(prefix.length).split("/")[0]] : [])));
+    const failed = new Set(
+      [...nodes].flatMap(([inner, one]) => (inner.startsWith(prefix) && one.state === "failed" && one.after !== "fallback" ? [inner.slice(prefix.length).split("/")[0]] : [])),
+    );
     return { note: `${items} items${failed.size > 0 ? `, ${failed.size} with failures` : ""}` };
   }
   return attempt > 1 && state !== "pending" ? { note: `attempt ${attempt}` } : {};

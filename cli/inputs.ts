@@ -78,7 +78,7 @@ export async function readInputs(
 }
 
 /** An artifact that a person names is granted, as the store knows it. */
-async function withStored(value: Value, artifacts: ArtifactStore): Promise<Value> {
+export async function withStored(value: Value, artifacts: ArtifactStore): Promise<Value> {
   if (value.tag === "artifact") return { tag: "artifact", val: await artifacts.find(value.val.id) };
   if (value.tag !== "items") return value;
   return { tag: "items", val: await Promise.all(value.val.map(async (item) => (await withStored(item, artifacts)) as typeof item)) };

@@ -63,14 +63,10 @@ export async function run(args: string[]): Promise<number> {
     extensions: await usedExtensions(plan, backstage),
     ...(backstage.searched.length > 0 ? { searched: backstage.searched } : {}),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(values["fresh"] ? { fresh: true as const } : {}),
   };
   const attended = isAttended(values) || values["wait"] === true;
-  return conduct(
-    backstage,
-    values,
-    { run: crypto.randomUUID(), start: { origin, inputs, ...(part ? { part } : {}) }, parallel, durability, approved, attended, fresh: values["fresh"] === true },
-    plan,
-  );
+  return conduct(backstage, values, { run: crypto.randomUUID(), start: { origin, inputs, ...(part ? { part } : {}) }, parallel, durability, approved, attended }, plan);
 }
 
 /** The command line's, else the home's. */

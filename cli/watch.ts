@@ -32,7 +32,8 @@ export async function conduct(backstage: Backstage, values: Parsed["values"], or
     try {
       const { warnings, next } = await home.begin(again ? { ...order, again } : order);
       for (const warning of warnings) write(2, `warning: ${withoutControls(warning)}\n`);
-      after ??= next - 1;
+      // a person sees how it stands, a program every event
+      if (values["json"] === true || (order.start && !again)) after ??= next - 1;
       const result = await view.follow(home, order.run, after, order.attended && isAttended(values), (n) => {
         after = n;
       });

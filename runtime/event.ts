@@ -50,8 +50,8 @@ export type RunRecord = { run: string } & (
 export interface RunPart {
   to?: readonly string[];
   from?: readonly string[];
-  /** Outputs, by their ports, of nodes that aren't run; by node. */
-  pins: Readonly<Record<string, { outputs: readonly (Value | undefined)[]; of?: string }>>;
+  /** Outputs, by their ports, of nodes that aren't run; by node. `skipped`: in the run `of` it was, and leads nowhere in this one too. */
+  pins: Readonly<Record<string, { outputs: readonly (Value | undefined)[]; of?: string; skipped?: true }>>;
 }
 
 export interface RunOrigin {
@@ -65,6 +65,8 @@ export interface RunOrigin {
   timeoutMs?: number;
   /** Components by extension: SHA-256 of their bytes. */
   extensions: Readonly<Record<string, string>>;
+  /** No answers that are kept count. */
+  fresh?: true;
   /** Folders in which extensions were looked for besides. */
   searched?: readonly string[];
 }

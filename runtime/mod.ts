@@ -25,6 +25,7 @@ export {
   spellPortType,
   spellValueType,
   type Value,
+  valueFault,
   valueFits,
   valueFromJson,
   valueToJson,

@@ -154,7 +154,7 @@ for (const example of ["digest", "sales"])
         const ended = await symphony(["run", melody, "--json", "--home", own], before);
         expect({ code: ended.code, confined: ended.stdout.includes(`"${confinement}"`), ...lastOf(ended) }).toEqual({ code: 0, confined: true, ...expected });
         // the shipped components come prepared
-        expect(existsSync(join(own, "cache"))).toBe(false);
+        expect(existsSync(join(own, "cache/components"))).toBe(false);
         const id = expected.outputs["report"]?.artifact as string;
         expect((await symphony(["artifacts", "list", "--home", own])).stdout).toStartWith(id);
         expect((await symphony(["artifacts", "get", id.slice(0, 8), "--home", own])).stdout).toStartWith("# ");

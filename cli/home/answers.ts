@@ -1,34 +1,67 @@
-// The answers of pure nodes on disk, for the tracker's memory: texts by key in SQLite, written some at a time.
+// The answers of pure nodes on disk, for the tracker's memory: texts by key in SQLite, written some at a time. What can't be kept or read
+// is as if it had never been: no run ever fails by it.
 import { join } from "node:path";
 import type { TextStore } from "../../pit/mod.ts";
-import { openDatabase } from "./database.ts";
+import { inTransaction, isDamage, openDatabase, putAside } from "./database.ts";
 
 const VERSION = 1;
-const TABLES = "CREATE TABLE IF NOT EXISTS answer (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, text TEXT NOT NULL)";
+const TABLES = "CREATE TABLE answer (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, text TEXT NOT NULL)";
 /** The oldest go first. */
 const ANSWERS_MAX = 200_000;
 const WRITE_AFTER_MS = 50;
+/** While somebody else holds it, runs wait for nothing. */
+const BUSY_MS_MAX = 20;
 const WAITING_MAX = 2000;
 
 export function openAnswers(home: string): TextStore & { close(): void } {
-  const database = openDatabase(join(home, "cache/answers.sqlite"), VERSION, TABLES);
-  const find = database.prepare("SELECT text FROM answer WHERE key = ?");
-  const add = database.prepare("INSERT OR REPLACE INTO answer (key, text) VALUES (?, ?)");
-  const { count } = database.prepare("SELECT count(*) AS count FROM answer").get() as { count: number };
-  if (count > ANSWERS_MAX) database.prepare("DELETE FROM answer WHERE number IN (SELECT number FROM answer ORDER BY number LIMIT ?)").run(count - ANSWERS_MAX);
+  const path = join(home, "cache/answers.sqlite");
+  const open = () => {
+    const database = openDatabase(path, VERSION, TABLES, BUSY_MS_MAX);
+    return {
+      database,
+      find: database.prepare("SELECT text FROM answer WHERE key = ?"),
+      add: database.prepare("INSERT OR REPLACE INTO answer (key, text) VALUES (?, ?)"),
+    };
+  };
+  let opened: ReturnType<typeof open> | undefined;
+  /** What it gives, or undefined where the file doesn't let it. */
+  const attempt = <T>(work: (of: ReturnType<typeof open>) => T): T | undefined => {
+    try {
+      opened ??= open();
+      return work(opened);
+    } catch (cause) {
+      if (opened && isDamage(cause)) {
+        opened.database.close();
+        opened = undefined;
+        putAside(path);
+      }
+      return undefined;
+    }
+  };
+  const trim = (): void => {
+    attempt(({ database }) => {
+      const { count } = database.prepare("SELECT count(*) AS count FROM answer").get() as { count: number };
+      if (count > ANSWERS_MAX) database.prepare("DELETE FROM answer WHERE number IN (SELECT number FROM answer ORDER BY number LIMIT ?)").run(count - ANSWERS_MAX);
+    });
+  };
+  trim();
   const waiting = new Map<string, string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const write = (): void => {
     clearTimeout(timer);
     timer = undefined;
     if (waiting.size === 0) return;
-    database.exec("BEGIN IMMEDIATE");
-    for (const [key, text] of waiting) add.run(key, text);
-    database.exec("COMMIT");
-    waiting.clear();
+    attempt(({ database, add }) => {
+      inTransaction(database, () => {
+        for (const [key, text] of waiting) add.run(key, text);
+      });
+      waiting.clear();
+    });
+    // held by somebody else: later, but not without a bound
+    if (waiting.size >= WAITING_MAX) waiting.clear();
   };
   return {
-    get: (key) => waiting.get(key) ?? (find.get(key) as { text: string } | undefined)?.text,
+    get: (key) => waiting.get(key) ?? attempt(({ find }) => (find.get(key) as { text: string } | undefined)?.text),
     put(key, text) {
       waiting.set(key, text);
       if (waiting.size >= WAITING_MAX) write();
@@ -36,7 +69,7 @@ export function openAnswers(home: string): TextStore & { close(): void } {
     },
     close() {
       write();
-      database.close();
+      opened?.database.close();
     },
   };
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { type KeptRun, type Past, readKept } from "../../pit/mod.ts";
 import { type ProcessPlatform, SymphonyError } from "../../runtime/mod.ts";
-import { openDatabase } from "./database.ts";
+import { inTransaction, isDamage, openDatabase, putAside } from "./database.ts";
 import { TABLES } from "./tables.ts";
 import { listRunFolders, type RunFolder } from "./run-store.ts";
 
@@ -60,35 +60,57 @@ const RUNS_MEASURED = 20;
 
 export function openHistory(home: string, platform: ProcessPlatform): History {
   const path = join(home, "history.sqlite");
-  const database = openDatabase(path, VERSION, TABLES);
-  database.exec("PRAGMA foreign_keys = ON");
+  const open = (): DatabaseSync => {
+    const made = openDatabase(path, VERSION, TABLES);
+    made.exec("PRAGMA foreign_keys = ON");
+    return made;
+  };
+  let database = open();
 
-  const read = (folder: RunFolder, stamp: string): Promise<void> =>
-    readKept(platform.appendFolder(folder.folder)).then(
-      (kept) => put(database, kept, stamp),
-      (cause: Error) => putUnreadable(database, folder.id, cause, stamp),
-    );
+  /** An index that is damaged is made anew, all of it, and asked again. */
+  async function healing<T>(work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      if (isDamage(cause)) {
+        database.close();
+        putAside(path);
+        database = open();
+        return work();
+      }
+      if (/locked|busy/i.test((cause as Error).message)) throw new SymphonyError("cli/io", `Cannot use ${JSON.stringify(path)}: another process holds it; try again`, { cause });
+      throw cause;
+    }
+  }
+
+  const read = async (folder: RunFolder, stamp: string): Promise<void> => {
+    const kept = await readKept(platform.appendFolder(folder.folder)).catch((cause: Error) => cause);
+    if (kept instanceof Error) putUnreadable(database, folder.id, kept, stamp);
+    else put(database, kept, stamp);
+  };
+
+  async function refresh(): Promise<number> {
+    const known = new Map((database.prepare("SELECT run, stamp FROM run").all() as { run: string; stamp: string }[]).map(({ run, stamp }) => [run, stamp]));
+    let changed = 0;
+    for (const folder of listRunFolders(home)) {
+      const stamp = stampOf(folder);
+      const isKnown = known.get(folder.id) === stamp;
+      known.delete(folder.id);
+      if (isKnown) continue;
+      changed++;
+      // one after the other: a journal may be large
+      await read(folder, stamp);
+    }
+    for (const run of known.keys()) clear(database, run);
+    return changed;
+  }
 
   return {
     async add(folder) {
       const bytes = readdirSync(folder.folder).reduce((sum, name) => sum + (statSync(join(folder.folder, name), { throwIfNoEntry: false })?.size ?? 0), 0);
-      if (bytes <= ADDED_BYTES_MAX) await read(folder, stampOf(folder));
+      if (bytes <= ADDED_BYTES_MAX) await healing(() => read(folder, stampOf(folder)));
     },
-    async refresh() {
-      const known = new Map((database.prepare("SELECT run, stamp FROM run").all() as { run: string; stamp: string }[]).map(({ run, stamp }) => [run, stamp]));
-      let changed = 0;
-      for (const folder of listRunFolders(home)) {
-        const stamp = stampOf(folder);
-        const isKnown = known.get(folder.id) === stamp;
-        known.delete(folder.id);
-        if (isKnown) continue;
-        changed++;
-        // one after the other: a journal may be large
-        await read(folder, stamp);
-      }
-      for (const run of known.keys()) database.prepare("DELETE FROM run WHERE run = ?").run(run);
-      return changed;
-    },
+    refresh: () => healing(refresh),
     runs({ melody, state, since, limit }) {
       const conditions: string[] = [];
       const given: SQLInputValue[] = [];
@@ -124,7 +146,7 @@ export function openHistory(home: string, platform: ProcessPlatform): History {
     query(sql) {
       const fail = (why: string, cause?: unknown): SymphonyError =>
         new SymphonyError("cli/usage", `Cannot query the history: ${why}; \`symphony help history\` shows its tables`, { cause });
-      if (!/^\s*(select|with|values|explain)\b/i.test(sql)) throw fail("a query begins with SELECT or WITH");
+      if (!/^(\s|\(|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(select|with|values|explain)\b/i.test(sql)) throw fail("a query begins with SELECT or WITH");
       const reader = new DatabaseSync(path, { readOnly: true });
       try {
         return reader.prepare(sql).all() as Record<string, unknown>[];
@@ -167,22 +189,29 @@ export function summaryOf(run: string, { state, started, ended, last, nodes }: P
 
 function put(database: DatabaseSync, { run, past }: KeptRun, stamp: string): void {
   const { melody, state, began, ms, nodes, error } = summaryOf(run, past);
-  database.exec("BEGIN IMMEDIATE");
+  inTransaction(database, () => {
+    clear(database, run);
+    database
+      .prepare("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .run(run, melody, state, began, ms, nodes.completed, nodes.failed, nodes.skipped, past.ended?.code ?? null, error ?? null, past.started?.part ? 1 : 0, stamp);
+    const add = database.prepare("INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    for (const [node, { state: stands, attempt, began: at, ms: took, items, why, error: fault }] of past.nodes) {
+      const failed = stands === "failed" ? fault : undefined;
+      const ran = stands !== "skipped" && stands !== "pending" && why?.does !== "memory" && why?.does !== "pinned";
+      add.run(run, node, stands, attempt, at, took, items, ran ? 1 : 0, failed ? (failed.detail ?? failed.code) : null, failed?.message ?? null);
+    }
+  });
+}
+
+function clear(database: DatabaseSync, run: string): void {
+  database.prepare("DELETE FROM node WHERE run = ?").run(run);
   database.prepare("DELETE FROM run WHERE run = ?").run(run);
-  database
-    .prepare("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-    .run(run, melody, state, began, ms, nodes.completed, nodes.failed, nodes.skipped, past.ended?.code ?? null, error ?? null, past.started?.part ? 1 : 0, stamp);
-  const add = database.prepare("INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  for (const [node, { state: stands, attempt, began: at, ms: took, items, why, error: fault }] of past.nodes) {
-    const failed = stands === "failed" ? fault : undefined;
-    const ran = stands !== "skipped" && stands !== "pending" && why?.does !== "memory" && why?.does !== "pinned";
-    add.run(run, node, stands, attempt, at, took, items, ran ? 1 : 0, failed ? (failed.detail ?? failed.code) : null, failed?.message ?? null);
-  }
-  database.exec("COMMIT");
 }
 
 /** Whatever is wrong with one, the others are still told. */
 function putUnreadable(database: DatabaseSync, run: string, { message }: Error, stamp: string): void {
-  database.prepare("DELETE FROM run WHERE run = ?").run(run);
-  database.prepare("INSERT INTO run VALUES (?, '', 'unreadable', 0, 0, 0, 0, 0, NULL, ?, 0, ?)").run(run, message, stamp);
+  inTransaction(database, () => {
+    clear(database, run);
+    database.prepare("INSERT INTO run VALUES (?, '', 'unreadable', 0, 0, 0, 0, 0, NULL, ?, 0, ?)").run(run, message, stamp);
+  });
 }

@@ -16,6 +16,7 @@ import {
   loadPast,
   nodesToReset,
   openJournal,
+  partOf,
   type Past,
   readKept,
   type RunHandle,
@@ -36,6 +37,7 @@ import {
   type RunEvent,
   type RunOrigin,
   type RunPart,
+  spellPortType,
   SymphonyError,
   type Value,
 } from "../../runtime/mod.ts";
@@ -102,7 +104,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     approvals(plan, order.approved);
     const folder = createRunFolder(home, order.run);
     const journal = createJournal(platform.appendFolder(folder.folder), folder.id, { durability });
-    launch(on, order, { folder, journal, plan, host, grants, inputs, parallel, past: undefined, resets: [], origin, part });
+    launch(on, order, { folder, journal, plan, host, grants, inputs, parallel, past: undefined, resets: [], origin, part, fresh: origin.fresh === true });
     return { warnings: [], next: 0 };
   }
 
@@ -131,6 +133,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     const { plan, host } = await planOf(origin, on, order.durability);
     if (order.timeoutMs !== undefined) plan.timeoutMs = order.timeoutMs;
     for (const id of from) checkNode(plan, id);
+    if (started.part) checkPart(plan, started.part, from);
     const resets = anew ? nodesToReset(past, plan, from) : [];
     // a value that is gone doesn't matter where its node is run again
     for (const path of resets) past.nodes.delete(path);
@@ -152,6 +155,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
         resets,
         origin: undefined,
         part: started.part,
+        fresh: origin.fresh === true,
       },
     );
     return { warnings, next };
@@ -173,6 +177,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
         settings: work.settings,
         inputs: task.inputs,
         ports: names,
+        types: ports.map(({ type }) => spellPortType(type)),
       });
       const isTaken = known.outputs !== undefined && !fresh && !resets.has(task.path);
       const why = known.outputs === undefined || isTaken ? known.why : fresh ? "kept answers are not to be taken" : "it is to be run again";
@@ -197,9 +202,10 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     resets: readonly string[];
     origin: RunOrigin | undefined;
     part: RunPart | undefined;
+    fresh: boolean;
   }
 
-  function launch(on: Stage, order: Order, { folder, journal, plan, host, grants, inputs, parallel, past, resets, origin, part }: Launch): void {
+  function launch(on: Stage, order: Order, { folder, journal, plan, host, grants, inputs, parallel, past, resets, origin, part, fresh }: Launch): void {
     const run = folder.id;
     const log = createEventLog(journal.sink, past?.next);
     const view = past ? withoutOutputs(past) : emptyPast();
@@ -208,7 +214,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     const ports: TrackerPorts = {
       confinement: platform.confinement,
       keep: (kept) => keepLarge(kept, on.artifactsFor(order.durability)),
-      invoke: remembering(on, plan, host, grants, order, new Set(resets)),
+      invoke: remembering(on, plan, host, grants, { ...order, fresh: order.fresh === true || fresh }, new Set([...(past?.resets ?? []), ...resets])),
       ask({ path, signal }) {
         if (approved(path)) return Promise.resolve({ approved: true, reason: "approved in advance" });
         if (!order.attended)
@@ -378,6 +384,13 @@ function grantsOf(origin: RunOrigin, { platform }: Stage): Grants {
     return [name, { path, folder: platform.folder(path) }] as const;
   });
   return { folders: new Map(folders) };
+}
+
+function checkPart(plan: Plan, part: RunPart, from: readonly string[]): void {
+  const { runs } = partOf(plan, part);
+  for (const id of from)
+    if (!runs[plan.nodes.findIndex((node) => node.id === id)])
+      throw usage(`Cannot run again from ${id}: it is outside of the part that the run was begun with; run that part anew`, "resume");
 }
 
 function checkNode({ nodes }: Plan, id: string): void {

@@ -29,6 +29,8 @@ export interface PureCall {
   inputs: readonly Entry[];
   /** Of the output ports, in their order. */
   ports: readonly string[];
+  /** Of the ports, as they are written. */
+  types: readonly string[];
 }
 
 export interface Recollection {
@@ -92,14 +94,14 @@ export function createMemory({ store, digest, hasArtifact, load }: MemoryPorts):
   }
 
   return {
-    async recall({ run, place, component, settings, inputs, ports }) {
+    async recall({ run, place, component, settings, inputs, ports, types }) {
       const trace: Trace = {
         run,
         component,
         settings: await hash(JSON.stringify(settings.map(({ name, value }) => [name, written(value)]))),
         inputs: Object.fromEntries(await Promise.all(inputs.map(async ({ name, value }) => [name, await hashOf(value)] as const))),
       };
-      const key = `answer ${await hash(JSON.stringify([component, trace.settings, trace.inputs, ports]))}`;
+      const key = `answer ${await hash(JSON.stringify([component, trace.settings, trace.inputs, ports, types]))}`;
       const placeKey = `place ${await hash(place)}`;
       const answer = await answerOf(key);
       const outputs = answer && (await outputsOf(answer, ports));

@@ -159,7 +159,7 @@ describe("memory", () => {
   const platform = createBrowserPlatform();
   const settings = [{ name: "s", value: number(1) }];
   const inputs = [{ name: "a", value: number(2) }];
-  const call = { run: "first-run", place: "m n", component: "c", settings, inputs, ports: ["out", "more"] };
+  const call = { run: "first-run", place: "m n", component: "c", settings, inputs, ports: ["out", "more"], types: ["number", "artifact"] };
   const given = new Map<string, Value>([["more", { tag: "artifact", val: { id: "ab".repeat(32), size: 1, mediaType: "text/plain" } }]]);
 
   function created(missing: { artifact: boolean } = { artifact: false }) {
@@ -186,6 +186,7 @@ describe("memory", () => {
     ["input", { inputs: [{ name: "a", value: number(3) }] }, "its input a changed since run first-ru"],
     ["input that is gone", { inputs: [] }, "its input a changed since run first-ru"],
     ["value of another type", { inputs: [{ name: "a", value: { tag: "text", val: "2" } }] }, "its input a changed since run first-ru"],
+    ["type of an output", { types: ["text", "artifact"] }, "its answer isn't kept any more"],
     ["several", { component: "d", inputs: [{ name: "b", value: number(2) }] }, "its component, its input a, its input b changed since run first-ru"],
   ];
   for (const [what, change, why] of CHANGES)

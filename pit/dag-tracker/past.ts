@@ -8,8 +8,9 @@ export interface PastNode {
   attempt: number;
   /** Of a completed one. */
   outputs: readonly (Value | undefined)[];
-  /** Of a failed one. */
+  /** Of a failed one, with what its failure led to. */
   error: SymphonyError | undefined;
+  after: "stop" | "continue" | "skip" | "fallback" | undefined;
   /** When a delay or the wait before another attempt is over. */
   until: number;
   /** What a person said, if the node had not yet ended. */
@@ -37,10 +38,12 @@ export interface Past {
   ended: Extract<RunEvent, { event: "run.ended" }> | undefined;
   /** Wall clock of the last event. */
   last: number;
+  /** Paths that were to be run again, whatever is kept of them. */
+  resets: Set<string>;
 }
 
 export function emptyPast(): Past {
-  return { state: "pending", nodes: new Map(), next: 0, cut: 0, started: undefined, ended: undefined, last: 0 };
+  return { state: "pending", nodes: new Map(), next: 0, cut: 0, started: undefined, ended: undefined, last: 0, resets: new Set() };
 }
 
 /** Folds events, in their order, into the state that they leave. Throws `run/impossible`. */
@@ -59,19 +62,35 @@ export function foldEvent(past: Past, event: RunEvent, outputs: boolean): void {
   else if (event.event === "run.ended") past.ended = event;
   else if (event.event === "run.resumed") {
     past.ended = undefined;
-    for (const path of event.resets ?? []) past.nodes.delete(path);
+    for (const path of event.resets ?? []) {
+      past.nodes.delete(path);
+      past.resets.add(path);
+    }
   }
 }
 
 /** A copy that can be folded on by itself, without what nodes gave. */
 export function withoutOutputs(past: Past): Past {
-  return { ...past, nodes: new Map([...past.nodes].map(([path, node]) => [path, { ...node, outputs: [] }])) };
+  return { ...past, resets: new Set(past.resets), nodes: new Map([...past.nodes].map(([path, node]) => [path, { ...node, outputs: [] }])) };
 }
 
 function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node: string }>, outputs: boolean): void {
   let node = nodes.get(event.node);
   if (!node) {
-    node = { state: "pending", attempt: 0, outputs: [], error: undefined, until: 0, decided: undefined, began: 0, ms: 0, items: 0, prompt: undefined, why: undefined };
+    node = {
+      state: "pending",
+      attempt: 0,
+      outputs: [],
+      error: undefined,
+      after: undefined,
+      until: 0,
+      decided: undefined,
+      began: 0,
+      ms: 0,
+      items: 0,
+      prompt: undefined,
+      why: undefined,
+    };
     nodes.set(event.node, node);
   }
   node.state = moveNode(node.state, event);
@@ -104,6 +123,7 @@ function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node:
       return;
     case "node.failed":
       node.error = new SymphonyError(event.code, event.message, { detail: event.detail, step: event.step });
+      node.after = event.then;
       return;
     case "node.retrying":
       node.attempt = event.attempt;
@@ -142,11 +162,13 @@ export interface NodeSnapshot {
   why?: PastNode["why"];
   code?: string;
   message?: string;
+  /** What a failure led to. */
+  after?: PastNode["after"];
 }
 
 export function snapshotOf(run: string, past: Past): RunSnapshot {
   const nodes = [...past.nodes].map(([node, one]): NodeSnapshot => {
-    const { state, attempt, began, ms, items, until, prompt, why, error } = one;
+    const { state, attempt, began, ms, items, until, prompt, why, error, after } = one;
     return {
       node,
       state,
@@ -157,7 +179,7 @@ export function snapshotOf(run: string, past: Past): RunSnapshot {
       ...(until && (state === "waiting" || state === "retrying") ? { until } : {}),
       ...(prompt !== undefined && state === "waiting" ? { prompt } : {}),
       ...(why ? { why } : {}),
-      ...(error && state === "failed" ? { code: error.detail ?? error.code, message: error.message } : {}),
+      ...(error && state === "failed" ? { code: error.detail ?? error.code, message: error.message, after } : {}),
     };
   });
   return { run, melody: past.started?.melody ?? "", state: past.state, next: past.next, began: past.started?.at ?? 0, last: past.last, nodes };

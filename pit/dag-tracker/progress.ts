@@ -35,40 +35,55 @@ export interface Progress {
 
 export function createProgress(plan: Plan, times: Times, now: () => number): Progress {
   const nodes = new Map<string, NodeProgress>(plan.nodes.map(({ id }) => [id, { state: "pending", items: 0, itemsDone: 0, began: 0 }]));
-  const bodySize = new Map<string, number>();
-  for (const { id, work } of plan.nodes) if (work.does === "map") bodySize.set(id, work.body.nodes.filter((node) => !node.isFallback).length);
-  /** Ends of nodes within an item. */
-  let itemEnds = new Map<string, number>();
+  /** Of each map: how many nodes make up an item, how many have ended in items that are open, and which items are done. */
+  const maps = new Map<string, { size: number; open: Map<string, number>; done: Set<string> }>();
+  for (const { id, work } of plan.nodes)
+    if (work.does === "map") maps.set(id, { size: work.body.nodes.filter((node) => !node.isFallback).length, open: new Map(), done: new Set() });
 
-  /** A node inside a body came to an end; true if that stops its item. */
+  /** A node inside a body came to an end. What stands deeper ends with the node that it is in. */
   function endInside(path: string, stops: boolean): void {
-    const [id, item, ...rest] = path.split("/");
-    const size = bodySize.get(id as string);
-    const one = nodes.get(id as string);
-    // what stands deeper ends with the node that it is in
-    if (size === undefined || !one || one.state === "ended" || rest.length !== 1) return;
-    const key = `${id}/${item}`;
-    const ends = (itemEnds.get(key) ?? 0) + 1;
-    if (stops || ends >= size) {
-      itemEnds.delete(key);
-      one.itemsDone++;
-    } else itemEnds.set(key, ends);
+    const [id = "", item = "", ...rest] = path.split("/");
+    const map = maps.get(id);
+    if (!map || rest.length !== 1 || map.done.has(item)) return;
+    const ends = (map.open.get(item) ?? 0) + 1;
+    if (stops || ends >= map.size) {
+      map.open.delete(item);
+      map.done.add(item);
+    } else map.open.set(item, ends);
+    count(id);
+  }
+
+  function count(id: string): void {
+    const one = nodes.get(id) as NodeProgress;
+    one.itemsDone = one.state === "ended" ? one.items : Math.min(maps.get(id)?.done.size ?? 0, one.items || Number.POSITIVE_INFINITY);
+  }
+
+  /** What is run again is as if it had never been. */
+  function reset(path: string): void {
+    const one = nodes.get(path);
+    const [id = "", item = ""] = path.split("/");
+    if (one) Object.assign(one, { state: "pending", items: 0, itemsDone: 0 });
+    else {
+      maps.get(id)?.done.delete(item);
+      maps.get(id)?.open.delete(item);
+    }
   }
 
   function takeEvent(event: RunEvent): void {
+    if (event.event === "run.resumed") for (const path of event.resets ?? []) reset(path);
     if (!("node" in event)) return;
     const one = nodes.get(event.node);
     // one that another stands in for has not ended
     const ends = event.event === "node.finished" || event.event === "node.skipped" || event.event === "node.pinned" || (event.event === "node.failed" && event.then !== "fallback");
     if (!one) {
+      // a fallback ends for the node that it stands in for
       if (ends) endInside(event.node, event.event === "node.failed" && event.then === "stop");
       return;
     }
-    if (event.event === "node.started") Object.assign(one, { state: "running", items: event.items ?? 0, itemsDone: 0, began: now() });
-    else if (ends || event.event === "node.failed") {
-      one.state = "ended";
-      one.itemsDone = one.items;
-    } else if (event.event === "node.cancelled" || event.event === "node.retrying") one.state = "pending";
+    if (event.event === "node.started") Object.assign(one, { state: "running", items: event.items ?? 0, began: now() });
+    else if (ends || event.event === "node.failed") one.state = "ended";
+    else if (event.event === "node.cancelled" || event.event === "node.retrying") one.state = "pending";
+    if (maps.has(event.node)) count(event.node);
   }
 
   return {
@@ -78,20 +93,18 @@ export function createProgress(plan: Plan, times: Times, now: () => number): Pro
         takeEvent(told.event);
         return;
       }
-      itemEnds = new Map();
-      for (const one of nodes.values()) Object.assign(one, { state: "pending", items: 0, itemsDone: 0 });
-      for (const { node, state, items = 0 } of told.snapshot.nodes) {
-        const one = nodes.get(node);
-        const hasEnded = state === "completed" || state === "skipped" || state === "failed";
-        if (one)
-          Object.assign(one, {
-            state: hasEnded ? "ended" : state === "running" || state === "waiting" ? "running" : "pending",
-            items,
-            began: now(),
-            itemsDone: hasEnded ? items : one.itemsDone,
-          });
-        else if (hasEnded) endInside(node, false);
+      for (const { open, done } of maps.values()) {
+        open.clear();
+        done.clear();
       }
+      for (const one of nodes.values()) Object.assign(one, { state: "pending", items: 0, itemsDone: 0 });
+      for (const { node, state, items = 0, after } of told.snapshot.nodes) {
+        const one = nodes.get(node);
+        const hasEnded = state === "completed" || state === "skipped" || (state === "failed" && (one !== undefined || after !== "fallback"));
+        if (one) Object.assign(one, { state: hasEnded ? "ended" : state === "running" || state === "waiting" ? "running" : "pending", items, began: now() });
+        else if (hasEnded) endInside(node, after === "stop" && state === "failed");
+      }
+      for (const id of maps.keys()) count(id);
     },
     overall(parallel) {
       const known = [...times.values()];

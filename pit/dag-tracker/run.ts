@@ -287,10 +287,12 @@ class Run implements RunHandle {
       const pin = Object.hasOwn(part.pins, id) ? part.pins[id] : undefined;
       if (!pin && (runs[node] || isFallback)) continue;
       const isTold = this.#past?.has(id);
-      root.state[node] = pin ? FINISHED : SKIPPED;
-      if (pin && !isTold) this.#record({ run: this.run, event: "node.pinned", node: id, outputs: pin.outputs, ...(pin.of ? { of: pin.of } : {}) });
-      else if (!isTold) this.#record({ run: this.run, event: "node.skipped", node: id, code: "part", why: "it is no part of what was asked for" });
-      this.#flow.leave(root, node, pin?.outputs, settled);
+      const gives = pin && !pin.skipped ? pin : undefined;
+      root.state[node] = gives ? FINISHED : SKIPPED;
+      const why = pin ? `it led nowhere in the run ${pin.of?.slice(0, 8)}` : "it is no part of what was asked for";
+      if (gives && !isTold) this.#record({ run: this.run, event: "node.pinned", node: id, outputs: gives.outputs, ...(gives.of ? { of: gives.of } : {}) });
+      else if (!isTold) this.#record({ run: this.run, event: "node.skipped", node: id, code: "part", why });
+      this.#flow.leave(root, node, gives?.outputs, settled);
     }
     return settled;
   }

@@ -20,22 +20,35 @@ interface Head {
   last: number;
   started: string;
   ended?: string;
+  resets?: string[];
 }
 
-interface NodeLine extends Omit<PastNode, "outputs" | "error" | "prompt" | "decided" | "why"> {
+interface NodeLine extends Omit<PastNode, "outputs" | "error" | "after" | "prompt" | "decided" | "why"> {
   node: string;
   outputs?: (Written | [])[];
   error?: Pick<SymphonyError, "code" | "message" | "detail" | "step">;
   prompt?: string;
   why?: PastNode["why"];
+  after?: PastNode["after"];
   decided?: PastNode["decided"];
 }
 
 /** Gives the lines of a snapshot, in steps between which other work can be done. */
 export function* snapshotSteps(run: string, created: number, past: Past, line: (json: string) => void): Generator<void, void> {
-  const { state, next, last, started, ended, nodes } = past;
+  const { state, next, last, started, ended, nodes, resets } = past;
   if (!started) throw new SymphonyError("journal/damaged", "Cannot write a snapshot: the run has not begun");
-  const head: Head = { format: FORMAT, version: VERSION, run, created, state, next, last, started: spellEvent(started), ...(ended ? { ended: spellEvent(ended) } : {}) };
+  const head: Head = {
+    format: FORMAT,
+    version: VERSION,
+    run,
+    created,
+    state,
+    next,
+    last,
+    started: spellEvent(started),
+    ...(ended ? { ended: spellEvent(ended) } : {}),
+    ...(resets.size > 0 ? { resets: [...resets] } : {}),
+  };
   line(JSON.stringify(head));
   let count = 0;
   for (const [node, { outputs, error, ...rest }] of nodes) {
@@ -71,6 +84,7 @@ export function* readSnapshot(bytes: Uint8Array): Generator<void, { run: string;
           `Cannot read the snapshot: it has version ${JSON.stringify(head.version)}, this Symphony reads ${VERSION}; use the Symphony that wrote it`,
         );
       Object.assign(past, { state: head.state, next: head.next, last: head.last, started: eventIn(head.started, head.run) });
+      for (const path of head.resets ?? []) past.resets.add(path);
       if (head.ended !== undefined) past.ended = eventIn(head.ended, head.run) as Past["ended"];
     } else if ("end" in json) {
       if (json["end"] !== count || at !== bytes.length) throw damaged("its end doesn't fit the rest");
@@ -82,6 +96,7 @@ export function* readSnapshot(bytes: Uint8Array): Generator<void, { run: string;
         prompt: undefined,
         decided: undefined,
         why: undefined,
+        after: undefined,
         ...rest,
         outputs: outputsIn(outputs) as PastNode["outputs"],
         error: error && Object.hasOwn(CODES, error.code) ? new SymphonyError(error.code as ErrorCode, error.message, { detail: error.detail, step: error.step }) : undefined,

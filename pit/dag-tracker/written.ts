@@ -170,7 +170,7 @@ export async function readPart({ pins, ...rest }: RunPart, store: ValueStore): P
 
 /** Pins some of whose values may stand by their hash. */
 export async function loadPins(
-  pins: Readonly<Record<string, { outputs: readonly (Value | StoredValue | undefined)[]; of?: string }>>,
+  pins: Readonly<Record<string, { outputs: readonly (Value | StoredValue | undefined)[]; of?: string; skipped?: true }>>,
   store: ValueStore,
 ): Promise<RunPart["pins"]> {
   const loaded: Record<string, RunPart["pins"][string]> = {};

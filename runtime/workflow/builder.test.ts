@@ -76,7 +76,7 @@ test("what is wrong doesn't compile", () => {
   // @ts-expect-error a map takes a list
   melody.map("a", number, {}, (item) => ({ item }));
   // @ts-expect-error there are no lists of lists
-  melody.map("a", rows.out("rows"), {}, () => ({ rows: rows.out("rows") }));
+  melody.map("a", rows.out("rows"), {}, (_, __, body) => ({ rows: body.operator("b", "csv", { inputs: { text: "a" } }).out("rows") }));
   // @ts-expect-error no case of that name
   melody.branch("a", number, { big: "value > 1" }).out("small");
   // @ts-expect-error a default of another type
@@ -84,4 +84,20 @@ test("what is wrong doesn't compile", () => {
   // @ts-expect-error no output of the body
   melody.group("a", { inputs: { number } }, ({ number: inner }) => ({ same: inner })).out("other");
   expect(folder.type).toBe("folder");
+});
+
+test("what the compiler can't see is refused when it is built", () => {
+  const melody = createMelody("seen", SHIPPED);
+  const text = melody.input("text", "text");
+  const number = melody.input("number", "number");
+  expect(() => melody.input("text", "json")).toThrow('has an input "text" already');
+  expect(() => melody.branch("b", number, { small: "value < 1.0", "1": "value > 2.0" })).toThrow("whole numbers lose their place");
+  expect(() => melody.group("g", { inputs: { text } }, (_, body) => ({ text: body.delay("d", text, 1).out("value") }))).toThrow("belongs to another level");
+  expect(() => createMelody("other", SHIPPED).output("o", text)).toThrow("belongs to another level");
+  const twice = melody.operator("rows", "csv", { inputs: { text: text.when("size(value) > 1").when("size(value) < 9") } });
+  const either = melody.merge("either", "first", { text, rows: twice.out("count") as never });
+  const built = melody.output("either", either.out("value")).build();
+  expect(built.outputs).toEqual({ either: { type: "any" } });
+  expect(built.edges?.find(({ to }) => to === "rows.text")?.when).toBe("(size(value) > 1) && (size(value) < 9)");
+  expect(() => melody.output("either", text)).toThrow("already");
 });

@@ -142,8 +142,9 @@ export function createMelody<const S extends Shapes>(id: string, shapes: S, opti
   const builder: MelodyBuilder<S> = {
     ...level,
     input(name, type, given = {}) {
+      if (Object.hasOwn(inputs, name)) throw new RangeError(`the melody has an input ${JSON.stringify(name)} already`);
       inputs[name] = { type, ...given };
-      return portOf(`inputs.${name}`, type);
+      return portOf(level, `inputs.${name}`, type);
     },
     output(name, from, given = {}) {
       outputs(name, from, given);
@@ -154,18 +155,26 @@ export function createMelody<const S extends Shapes>(id: string, shapes: S, opti
   return builder;
 }
 
-const conditions = new WeakMap<object, string>();
+/** Of each port: the level that it belongs to, and the condition on it. */
+const origins = new WeakMap<object, { level: object; when: string | undefined }>();
 
-function portOf<T extends TypeName>(from: string, type: T): Port<T> {
-  return {
+function portOf<T extends TypeName>(level: object, from: string, type: T, when?: string): Port<T> {
+  const port: Port<T> = {
     from,
     type,
-    when(condition) {
-      const port = portOf(from, type);
-      conditions.set(port, condition);
-      return port;
-    },
+    when: (condition) => portOf(level, from, type, when === undefined ? condition : `(${when}) && (${condition})`),
   };
+  origins.set(port, { level, when });
+  return port;
+}
+
+/** What a merge gives, by the rules of the plan. */
+function mergedType(mode: string, types: readonly TypeName[]): TypeName {
+  if (mode === "object") return "json";
+  const item = (type: TypeName): string => /^list<(.*)>$/.exec(type)?.[1] ?? type;
+  const items = new Set(types.map(item));
+  const one = items.size === 1 ? ([...items][0] as string) : "any";
+  return (mode === "list" || types.some((type) => type.startsWith("list<")) ? `list<${one}>` : one) as TypeName;
 }
 
 const isPort = (source: unknown): source is AnyPort => typeof source === "object" && source !== null && "from" in source && "when" in source && typeof source.when === "function";
@@ -182,7 +191,9 @@ function createLevel<S extends Shapes>(shapes: S): LevelMade<S> {
   const declared: NonNullable<MelodyBody["outputs"]> = {};
 
   const connect = (port: AnyPort, to: string): void => {
-    const when = conditions.get(port);
+    const { level: of, when } = origins.get(port) ?? {};
+    // inside a body the same text would name another port
+    if (of !== level) throw new TypeError(`${port.from} belongs to another level than ${to}: give it to the body as one of its inputs`);
     edges.push({ from: port.from, to, ...(when === undefined ? {} : { when }) });
   };
 
@@ -207,7 +218,7 @@ function createLevel<S extends Shapes>(shapes: S): LevelMade<S> {
       ...(failure === undefined ? {} : { onFailure: failure }),
       ...(Object.keys(constants).length > 0 ? { inputs: constants } : {}),
     } as MelodyNode);
-    return { id, out: (name) => portOf(`${id}.${name}`, typeOf(name)) };
+    return { id, out: (name) => portOf(level, `${id}.${name}`, typeOf(name)) };
   }
 
   /** What an extension gives whose shape isn't known is `any`. */
@@ -221,7 +232,7 @@ function createLevel<S extends Shapes>(shapes: S): LevelMade<S> {
   ) {
     const inner = createLevel(shapes);
     const types = { ...Object.fromEntries(Object.entries(given).map(([name, { type }]) => [name, type])), ...more };
-    const ports = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, portOf(`inputs.${name}`, type)]));
+    const ports = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, portOf(inner.level, `inputs.${name}`, type)]));
     const returned = make(ports, inner.level);
     for (const [name, port] of Object.entries(returned)) inner.outputs(name, port, {});
     const inputs = Object.fromEntries(Object.entries(types).map(([name, type]) => [name, { type }]));
@@ -232,11 +243,17 @@ function createLevel<S extends Shapes>(shapes: S): LevelMade<S> {
     operator: (id: string, uses: string, options: object) => step(id, "operator", uses, options),
     instrument: (id: string, uses: string, options: object) => step(id, "instrument", uses, options),
     step: (id: string, kind: string, uses: string, options?: object) => step(id, kind, uses, options),
-    branch: (id: string, value: AnyPort, cases: Readonly<Record<string, string>>, options: Common = {}) =>
-      add(id, { kind: "control", control: "branch", cases: Object.entries(cases).map(([name, when]) => ({ name, when })) }, { value }, options, () => value.type),
+    branch: (id: string, value: AnyPort, cases: Readonly<Record<string, string>>, options: Common = {}) => {
+      // the first that holds counts, and JavaScript puts such keys first
+      const moved = Object.keys(cases).find((name) => /^(0|[1-9]\d*)$/.test(name));
+      if (moved !== undefined) throw new RangeError(`a case can't be called ${moved} here: keys that are whole numbers lose their place; give it a name`);
+      return add(id, { kind: "control", control: "branch", cases: Object.entries(cases).map(([name, when]) => ({ name, when })) }, { value }, options, () => value.type);
+    },
     merge: (id: string, mode: string, inputs: Readonly<Record<string, AnyPort>>, options: Common = {}) => {
-      const first = Object.values(inputs)[0]?.type ?? "any";
-      const type = mode === "object" ? "json" : mode === "list" && !first.startsWith("list<") ? (`list<${first}>` as TypeName) : first;
+      const type = mergedType(
+        mode,
+        Object.values(inputs).map((port) => port.type),
+      );
       return add(id, { kind: "control", control: "merge", mode }, inputs, options, () => type);
     },
     delay: (id: string, value: AnyPort, delayMs: number, options: Common = {}) => add(id, { kind: "control", control: "delay", delayMs }, { value }, options, () => value.type),
@@ -265,6 +282,7 @@ function createLevel<S extends Shapes>(shapes: S): LevelMade<S> {
   return {
     level,
     outputs(name, from, options) {
+      if (Object.hasOwn(declared, name)) throw new RangeError(`there is an output ${JSON.stringify(name)} already`);
       declared[name] = { type: from.type, ...options };
       connect(from, `outputs.${name}`);
     },

@@ -97,15 +97,9 @@ export function toMermaid(plan: Plan, states?: DiagramStates): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** A text that stands for nothing but itself inside quotes. */
+/** A text that stands for nothing but itself inside Mermaid's quotes: what means something there is written as its number. */
 function quoted(text: string): string {
-  return text
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, " ")
-    .replaceAll("&", "&amp;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll("#", "&num;");
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").replace(/["#&<>%`\\{}|;]/g, (character) => `#${character.charCodeAt(0)};`);
 }
 
 // ---- SVG ----
@@ -124,7 +118,7 @@ export function toSvg(plan: Plan, states?: DiagramStates): string {
     const [x1, y1, x2, y2] = [(x[from] as number) + BOX.width, (y[from] as number) + BOX.height / 2, x[to] as number, (y[to] as number) + BOX.height / 2];
     const bend = Math.max(24, (x2 - x1) / 2);
     parts.push(
-      `<path class="wire${isConditional || orders ? " dashed" : ""}" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}">${label ? `<title>${quoted(label)}</title>` : ""}</path>`,
+      `<path class="wire${isConditional || orders ? " dashed" : ""}" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}">${label ? `<title>${escaped(label)}</title>` : ""}</path>`,
     );
   }
   for (const [at, node] of plan.nodes.entries()) {
@@ -133,11 +127,11 @@ export function toSvg(plan: Plan, states?: DiagramStates): string {
     const says = [node.title === node.id ? "" : node.id, kindOf(node), found?.state, found?.note, node.isFallback ? "runs in another's place" : ""].filter(Boolean).join(", ");
     const second = [kindOf(node), found?.note].filter(Boolean).join(" · ");
     parts.push(
-      `<g transform="translate(${x[at]} ${y[at]})"><title>${quoted(`${node.title}: ${says}`)}</title><rect width="${BOX.width}" height="${BOX.height}" rx="3" fill="${look.fill}" stroke="${look.line}"${node.isFallback ? ' stroke-dasharray="4 3"' : ""}/><text x="12" y="20" class="title">${quoted(look.sign + cut(node.title))}</text><text x="12" y="36" class="kind">${quoted(cut(second))}</text></g>`,
+      `<g transform="translate(${x[at]} ${y[at]})"><title>${escaped(`${node.title}: ${says}`)}</title><rect width="${BOX.width}" height="${BOX.height}" rx="3" fill="${look.fill}" stroke="${look.line}"${node.isFallback ? ' stroke-dasharray="4 3"' : ""}/><text x="12" y="20" class="title">${escaped(look.sign + cut(node.title))}</text><text x="12" y="36" class="kind">${escaped(cut(second))}</text></g>`,
     );
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
-<title>${quoted(plan.name || plan.id)}</title>
+<title>${escaped(plan.name || plan.id)}</title>
 <style>text{font:13px system-ui,sans-serif;fill:#182024}.title{font-weight:600}.kind{font-size:11px;fill:#5B676C}.wire{fill:none;stroke:#7D898E;stroke-width:1.5}.dashed{stroke-dasharray:5 4}</style>
 <rect width="100%" height="100%" fill="#ECEFEC"/>
 ${parts.join("\n")}
@@ -145,7 +139,21 @@ ${parts.join("\n")}
 `;
 }
 
-const cut = (text: string): string => (text.length > TITLE_MAX ? `${text.slice(0, TITLE_MAX - 1)}…` : text);
+/** A text as XML has it; what XML can't have stands as U+FFFD. */
+function escaped(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd")
+    .replaceAll("&", "&amp;")
+    .replaceAll('"', "&quot;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;");
+}
+
+function cut(text: string): string {
+  const characters = Array.from(text);
+  return characters.length > TITLE_MAX ? `${characters.slice(0, TITLE_MAX - 1).join("")}…` : text;
+}
 
 export interface Places {
   /** Left and upper corners, in pixels, by node. */

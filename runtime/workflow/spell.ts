@@ -5,17 +5,15 @@ import type { MelodyFile } from "./melody.ts";
 
 const LINE_MAX = 160;
 
-/** The order of the format; keys that are a person's own (names of ports, metadata) keep theirs or, where they are given none, are sorted. */
+/** The order of the format. What is a person's own (names of ports, values, metadata) keeps its order, which steps can see. */
 const ORDER = [
   ...["$schema", "symphony", "id", "name", "title", "version", "type", "required", "optional", "default", "description", "metadata", "kind", "control", "uses", "settings"],
   ...["mode", "cases", "over", "concurrency", "onItemFailure", "delayMs", "prompt"],
-  ...["timeoutMs", "retry", "onFailure", "inputs", "outputs", "body", "nodes", "edges", "from", "to", "when"],
+  ...["timeoutMs", "retry", "attempts", "factor", "maxDelayMs", "onFailure", "inputs", "outputs", "body", "nodes", "edges", "from", "to", "when"],
 ];
 const RANK = new Map(ORDER.map((key, at) => [key, at]));
 /** What stands below these is a person's own. */
-const OWN = new Set(["metadata", "settings", "default", "retry"]);
-/** Names of ports; what each name leads to is the format's again. */
-const NAMED = new Set(["inputs", "outputs"]);
+const OWN = new Set(["metadata", "settings", "default"]);
 
 /** With a line feed at its end. */
 export function spellMelody(melody: MelodyFile): string {
@@ -28,15 +26,20 @@ type Place = "format" | "names" | "own";
 function ordered(value: unknown, place: Place): Json {
   if (Array.isArray(value)) return value.map((one) => ordered(one, place));
   if (typeof value !== "object" || value === null) return value as Json;
-  const keys = Object.keys(value).filter((key) => (value as Record<string, unknown>)[key] !== undefined);
+  const fields = value as Record<string, unknown>;
+  const keys = Object.keys(fields).filter((key) => fields[key] !== undefined);
   if (place === "format") keys.sort((a, b) => (RANK.get(a) ?? ORDER.length) - (RANK.get(b) ?? ORDER.length) || compareUtf8(a, b));
-  else if (place === "own") keys.sort(compareUtf8);
-  const below = (key: string): Place => (place === "own" ? "own" : place === "names" ? "format" : OWN.has(key) ? "own" : NAMED.has(key) ? "names" : "format");
-  return Object.fromEntries(keys.map((key) => [key, ordered((value as Record<string, unknown>)[key], below(key))]));
+  const below = (key: string): Place => {
+    if (place !== "format") return place === "names" ? "format" : "own";
+    // of a node, inputs are values; of a melody or body, they are ports
+    if (key === "inputs") return "kind" in fields ? "own" : "names";
+    return OWN.has(key) ? "own" : key === "outputs" ? "names" : "format";
+  };
+  return Object.fromEntries(keys.map((key) => [key, ordered(fields[key], below(key))]));
 }
 
 function spelled(value: Json, indent: string): string {
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return plain(value);
   const isList = Array.isArray(value);
   const parts = isList ? value.map((one) => [undefined, one] as const) : Object.entries(value);
   const [open, close] = isList ? "[]" : "{}";
@@ -49,8 +52,11 @@ function spelled(value: Json, indent: string): string {
   return `${open}\n${parts.map(([key, one]) => `${inner}${key === undefined ? "" : `${JSON.stringify(key)}: `}${spelled(one, inner)}`).join(",\n")}\n${indent}${close}`;
 }
 
+/** JSON.stringify would lose the sign of zero. */
+const plain = (value: null | boolean | number | string): string => (Object.is(value, -0) ? "-0" : JSON.stringify(value));
+
 function short(value: Json): string {
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return plain(value);
   if (Array.isArray(value)) return `[${value.map(short).join(", ")}]`;
   const parts = Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}: ${short(one)}`);
   return parts.length === 0 ? "{}" : `{ ${parts.join(", ")} }`;

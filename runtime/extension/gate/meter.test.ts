@@ -82,7 +82,7 @@ const TRIALS: Record<string, { inputs: Entry[]; settings: Entry[] }> = {
   files: { inputs: [text("folder", "x")], settings: [text("include", ""), text("exclude", ""), number("maxFiles", 10), number("maxBytes", 100)] },
 };
 
-for (const name of readdirSync(join(root, "extensions")))
+for (const { name } of readdirSync(join(root, "extensions"), { withFileTypes: true }).filter((entry) => entry.isDirectory()))
   test(`${name} computes the same with gate, caps and meter as without`, () => {
     const trial = TRIALS[name] as (typeof TRIALS)[string];
     expect(trial).toBeDefined();
