@@ -30,7 +30,7 @@ export async function readInputs(
   plan: Plan,
   given: readonly string[],
   melodyFile: string,
-  { platform, artifacts }: { platform: ProcessPlatform; artifacts: ArtifactStore },
+  { platform, artifacts, home }: { platform: ProcessPlatform; artifacts: ArtifactStore; home: string },
 ): Promise<RunInputs> {
   const faults: Fault[] = [];
   const byName = new Map<string, string>();
@@ -59,7 +59,8 @@ export async function readInputs(
       if (port.type.item === "folder") {
         const path = text !== undefined ? givenFolder(text) : port.default === undefined ? undefined : defaultFolder(String(port.default), melodyFile);
         if (path !== undefined) {
-          folders.set(port.name, { path, folder: platform.folder(path) });
+          if (`${path}/`.startsWith(`${realpathSync(home)}/`)) throw new Error(`${JSON.stringify(path)} is inside of Symphony's own home, which no step may read`);
+          folders.set(port.name, { path, folder: platform.folder(path, home) });
           // steps know the folder by the input's name, never by its path
           values.set(port.name, { tag: "text", val: port.name });
         } else if (port.required) faults.push(missing(port));

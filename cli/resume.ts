@@ -39,6 +39,7 @@ export async function resume(args: string[]): Promise<number> {
   if (out) checkWritable(resolve(out));
   const folder = findRunFolder(backstage.home, prefix);
   const order = {
+    id: crypto.randomUUID(),
     run: folder.id,
     resume: { retry: values["retry"] === true, from },
     ...(parallel === undefined ? {} : { parallel }),

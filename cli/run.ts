@@ -66,7 +66,12 @@ export async function run(args: string[]): Promise<number> {
     ...(values["fresh"] ? { fresh: true as const } : {}),
   };
   const attended = isAttended(values) || values["wait"] === true;
-  return conduct(backstage, values, { run: crypto.randomUUID(), start: { origin, inputs, ...(part ? { part } : {}) }, parallel, durability, approved, attended }, plan);
+  return conduct(
+    backstage,
+    values,
+    { id: crypto.randomUUID(), run: crypto.randomUUID(), start: { origin, inputs, ...(part ? { part } : {}) }, parallel, durability, approved, attended },
+    plan,
+  );
 }
 
 /** The command line's, else the home's. */

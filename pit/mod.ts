@@ -2,7 +2,7 @@
 // will stand beside these two.
 export { type ArtifactStore, createArtifactStore } from "./artifact-store/artifact-store.ts";
 export { createDagTracker } from "./dag-tracker/run.ts";
-export { parseEvent, readJournal, spellEvent } from "./dag-tracker/journal.ts";
+export { isOrigin, parseEvent, readJournal, spellEvent } from "./dag-tracker/journal.ts";
 export { createJournal, type Durability, hasBegun, type Journal, type KeptRun, loadOutputs, loadPast, openJournal, readKept } from "./dag-tracker/journal-folder.ts";
 export { keepLarge, loadLarge, readPart, readValues, spellPart, spellValues, type ValueStore } from "./dag-tracker/written.ts";
 export { createMemory, type Memory, type TextStore } from "./dag-tracker/memory.ts";

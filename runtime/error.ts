@@ -50,7 +50,7 @@ export const CODES = {
   "approve/rejected": { exit: 1, says: "a person said no" },
   "artifact/unknown": { exit: 2, says: "no such artifact is stored" },
   "artifact/damaged": { exit: 1, says: "the stored bytes don't have the hash that they are filed under" },
-  "artifact/storage": { exit: 1, says: "the disk refused" },
+  "artifact/storage": { exit: 3, says: "the disk refused" },
   "files/invalid": { exit: 1, says: "the path is not one that can be asked for" },
   "files/not-found": { exit: 1, says: "nothing stands at that path" },
   "files/denied": { exit: 1, says: "the path leads out of the granted folder, or the folder isn't granted" },

@@ -21,8 +21,8 @@ export type RunRecord = { run: string } & (
       /** Which nodes are run, where it isn't all of them. */
       part?: RunPart;
     }
-  /** Its process had ended, or what failed is tried again. `cut` are bytes of a torn journal that were left out, `resets` paths of nodes whose past doesn't count any more. */
-  | { event: "run.resumed"; confinement: string; cut: number; resets?: readonly string[] }
+  /** Its process had ended, or what failed is tried again. `cut` are bytes of a torn journal that were left out, `resets` paths of nodes whose past doesn't count any more; `order` tells one resume from another. */
+  | { event: "run.resumed"; confinement: string; cut: number; resets?: readonly string[]; order?: string }
   | { event: "run.paused"; stop: boolean }
   | { event: "run.continued" }
   /** `again`: it was under way when its process ended; what it did before may have been done, and its idempotency key is the same. */

@@ -12,6 +12,8 @@ interface Line {
   resets?: string[];
 }
 
+const UNDER_WAY = new Set(["started", "waiting", "decided", "retrying"]);
+
 /** Everything that is wrong; empty when all is well. */
 export function checkOutcome({ melody, journal, artifacts, result, expected, cancelled, breaches }: Outcome): string[] {
   const wrong = [...breaches];
@@ -39,6 +41,7 @@ export function checkOutcome({ melody, journal, artifacts, result, expected, can
       if (!allowed[what]?.includes(run)) wrong.push(`${line.event} while the run is ${run} (event ${line.n})`);
       // what is run again on demand has no past
       for (const path of line.resets ?? []) states.delete(path);
+      if (what === "ended") for (const [path, state] of states) if (UNDER_WAY.has(state)) wrong.push(`${path} is left ${state} when the run ends`);
       run = what === "ended" ? (line.state as string) : what === "paused" ? "paused" : "running";
       continue;
     }

@@ -11,6 +11,7 @@ const ANSWERS_MAX = 200_000;
 const WRITE_AFTER_MS = 50;
 /** While somebody else holds it, runs wait for nothing. */
 const BUSY_MS_MAX = 20;
+const OPEN_AGAIN_MS = 1000;
 const WAITING_MAX = 2000;
 
 export function openAnswers(home: string): TextStore & { close(): void } {
@@ -24,12 +25,15 @@ export function openAnswers(home: string): TextStore & { close(): void } {
     };
   };
   let opened: ReturnType<typeof open> | undefined;
+  let openAfter = 0;
   /** What it gives, or undefined where the file doesn't let it. */
   const attempt = <T>(work: (of: ReturnType<typeof open>) => T): T | undefined => {
+    if (!opened && performance.now() < openAfter) return undefined;
     try {
       opened ??= open();
       return work(opened);
     } catch (cause) {
+      if (!opened) openAfter = performance.now() + OPEN_AGAIN_MS;
       if (opened && isDamage(cause)) {
         opened.database.close();
         opened = undefined;

@@ -50,14 +50,17 @@ export function inTransaction(database: DatabaseSync, work: () => void): void {
 function opened(path: string, version: number, tables: string, busyMs: number): DatabaseSync {
   const database = new DatabaseSync(path);
   try {
-    database.exec(`PRAGMA busy_timeout = ${BUSY_MS_MAX}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL`);
-    // another process may be making the tables
-    inTransaction(database, () => {
+    database.exec(`PRAGMA busy_timeout = ${busyMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL`);
+    const isMade = (): boolean => {
       const { user_version: found } = database.prepare("PRAGMA user_version").get() as { user_version: number };
       if (found !== 0 && found !== version) throw new Error(`its tables have version ${found}, not ${version}`);
-      if (found === 0) database.exec(`${tables}; PRAGMA user_version = ${version}`);
-    });
-    database.exec(`PRAGMA busy_timeout = ${busyMs}`);
+      return found === version;
+    };
+    if (!isMade())
+      inTransaction(database, () => {
+        // another process may have made them meanwhile
+        if (!isMade()) database.exec(`${tables}; PRAGMA user_version = ${version}`);
+      });
     return database;
   } catch (cause) {
     database.close();

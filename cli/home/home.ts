@@ -15,6 +15,8 @@ export interface Order {
   start?: { origin: RunOrigin; inputs: ReadonlyMap<string, Value>; part?: RunPart };
   /** Of one that was begun: nodes to run again, by their ids. `retry`: what failed or was cancelled. */
   resume?: { retry: boolean; from: readonly string[] };
+  /** Tells this order from others about the same run. */
+  id: string;
   /** This very order was given before, to an owner that is gone: the run is followed if it is under way, and gone on with if it isn't. */
   again?: boolean;
   /** Steps at once. */
@@ -72,6 +74,7 @@ export interface Home {
 }
 
 const CONNECT_MS_MAX = 5000;
+const LOOK_MS_MAX = 2000;
 const AGAIN_MS = 20;
 
 /** Becomes the home's owner, or a client of the process that is. Throws `home/unreachable`. */
@@ -82,19 +85,25 @@ export async function openHome(backstage: Backstage): Promise<Home> {
     const client = await connect(backstage);
     if (client) return client;
     // an owner that is just coming or going
-    if (performance.now() > end)
-      throw new SymphonyError(
-        "home/unreachable",
-        `Cannot use the home ${JSON.stringify(backstage.home)}: ${lastOwner(backstage.home)} owns it and doesn't answer; end it, or use another --home`,
-      );
+    if (performance.now() > end) throw unreachable(backstage.home);
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
 }
 
+function unreachable(home: string): SymphonyError {
+  return new SymphonyError("home/unreachable", `Cannot use the home ${JSON.stringify(home)}: ${lastOwner(home)} owns it and doesn't answer; end it, or use another --home`);
+}
+
 /** What runs in a home now, for who only looks; undefined when nothing does. */
 export async function lookAtHome(backstage: Backstage): Promise<{ pid: number; runs: LiveRun[] } | undefined> {
-  const client = await connect(backstage);
-  if (!client) return undefined;
+  let client = await connect(backstage);
+  for (const end = performance.now() + LOOK_MS_MAX; !client; client = await connect(backstage)) {
+    const unlock = takeLock(backstage.home);
+    unlock?.();
+    if (unlock) return undefined;
+    if (performance.now() > end) throw unreachable(backstage.home);
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
   try {
     return await client.live();
   } finally {

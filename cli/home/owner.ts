@@ -127,7 +127,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     }
     if (!started?.origin) throw new SymphonyError("journal/damaged", `Cannot resume ${folder.id}: its journal doesn't say how it began; run the melody anew`);
     // an order that is given again may have been carried out
-    const anew = (retry || from.length > 0) && !(order.again && ended);
+    const anew = (retry || from.length > 0) && !(order.again && past.order === order.id);
     if (ended && !anew) return { warnings, next: past.next };
     const { origin } = started;
     const { plan, host } = await planOf(origin, on, order.durability);
@@ -140,6 +140,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     await loadPast(past, artifacts);
     const approved = [...origin.approved, ...order.approved];
     const { next } = past;
+    const wasPaused = past.state === "paused";
     launch(
       on,
       { ...order, approved },
@@ -158,6 +159,8 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
         fresh: origin.fresh === true,
       },
     );
+    // who paused it didn't ask that another process goes on
+    if (order.again && wasPaused) await control(order.run, { do: "pause", stop: false });
     return { warnings, next };
   }
 
@@ -229,7 +232,16 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
       },
     };
     const tracker = createSlot(createDagTracker(ports)).part;
-    const handle = tracker.start(plan, inputs, { run, log, parallel, resets, ...(past ? { past } : {}), ...(origin ? { origin } : {}), ...(part ? { part } : {}) });
+    const handle = tracker.start(plan, inputs, {
+      run,
+      log,
+      parallel,
+      resets,
+      order: order.id,
+      ...(past ? { past } : {}),
+      ...(origin ? { origin } : {}),
+      ...(part ? { part } : {}),
+    });
     const ended = handle.ended.then(async (result) => {
       host.endRun(run);
       await journal.close();
@@ -378,10 +390,10 @@ export async function usedExtensions(plan: Plan, { catalogue, platform }: Pick<B
   return used;
 }
 
-function grantsOf(origin: RunOrigin, { platform }: Stage): Grants {
+function grantsOf(origin: RunOrigin, { platform, home }: Stage): Grants {
   const folders = Object.entries(origin.folders).map(([name, path]) => {
     if (!existsSync(path)) throw new SymphonyError("run/changed", `Cannot resume: the folder ${JSON.stringify(path)} that was granted as ${name} isn't there any more`);
-    return [name, { path, folder: platform.folder(path) }] as const;
+    return [name, { path, folder: platform.folder(path, home) }] as const;
   });
   return { folders: new Map(folders) };
 }

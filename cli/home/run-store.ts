@@ -8,20 +8,28 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export interface RunFolder {
   id: string;
-  /** Of its journal. */
-  journal: string;
   folder: string;
 }
 
 function folderOf(home: string, id: string): RunFolder {
   const folder = join(home, "runs", id);
-  return { id, folder, journal: join(folder, "journal") };
+  return { id, folder };
+}
+
+/** Whether a run keeps anything there: a piece of a journal, or a snapshot. */
+function hasFiles(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => /^(journal(-\d+)?|snapshot-\d+)$/.test(name));
+  } catch {
+    // it was deleted meanwhile, or is no folder
+    return false;
+  }
 }
 
 /** The folder of a run, if there is one with a journal. */
 export function knownRun(home: string, id: string): RunFolder | undefined {
   const folder = folderOf(home, id);
-  return ID.test(id) && existsSync(folder.journal) ? folder : undefined;
+  return ID.test(id) && hasFiles(folder.folder) ? folder : undefined;
 }
 
 export function createRunFolder(home: string, id: string): RunFolder {
@@ -38,7 +46,7 @@ export function listRunFolders(home: string): RunFolder[] {
   const folder = join(home, "runs");
   return existsSync(folder)
     ? readdirSync(folder)
-        .filter((name) => ID.test(name) && existsSync(join(folder, name, "journal")))
+        .filter((name) => ID.test(name) && hasFiles(join(folder, name)))
         .sort()
         .map((id) => folderOf(home, id))
     : [];

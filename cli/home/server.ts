@@ -19,10 +19,15 @@ export async function serveHome(home: Home, path: string, store: ValueStore): Pr
     sockets.add(socket);
     serve(home, socket, store, () => sockets.delete(socket));
   });
-  // what a killed owner left
-  rmSync(path, { force: true });
+  const unreachable = (cause: Error): SymphonyError => new SymphonyError("home/unreachable", `Cannot listen at ${JSON.stringify(path)}: ${cause.message}`, { cause });
+  try {
+    // what a killed owner left
+    rmSync(path, { force: true });
+  } catch (cause) {
+    throw unreachable(cause as Error);
+  }
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) => reject(new SymphonyError("home/unreachable", `Cannot listen at ${JSON.stringify(path)}: ${cause.message}`, { cause })));
+    server.once("error", (cause) => reject(unreachable(cause)));
     server.listen(path, resolve);
   });
   return async () => {

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
-import { type Durability, type RunResult, readPart, readValues, type RunSnapshot, spellPart, spellValues, type ValueStore } from "../../pit/mod.ts";
+import { type Durability, isOrigin, type RunResult, readPart, readValues, type RunSnapshot, spellPart, spellValues, type ValueStore } from "../../pit/mod.ts";
 import { CODES, type ErrorCode, type RunOrigin, type RunPart, SymphonyError } from "../../runtime/mod.ts";
 import type { Order } from "./home.ts";
 import { ownerFolder } from "./lock.ts";
@@ -23,10 +23,11 @@ const run = z.string().regex(/^[0-9a-f-]{36}$/, "the id of a run");
 const text = z.string().max(100_000);
 
 const order = z.strictObject({
+  id: z.string().max(100),
   run,
   start: z
     .strictObject({
-      origin: z.custom<RunOrigin>((value) => typeof value === "object" && value !== null),
+      origin: z.custom<RunOrigin>((value) => typeof value === "object" && value !== null && isOrigin(value as RunOrigin)),
       inputs: z.record(z.string(), z.unknown()),
       part: z.custom<RunPart>((value) => typeof value === "object" && value !== null).optional(),
     })

@@ -248,7 +248,7 @@ async function readFrom(folder: AppendFolder, names: readonly string[], base: nu
     const bytes = await bytesOf(folder, name);
     const leaveOut = (why: string): void => {
       stale.push(name);
-      cut = { bytes: (cut?.bytes ?? 0) + bytes.length, why: cut?.why ?? why };
+      if (bytes.length > 0) cut = { bytes: (cut?.bytes ?? 0) + bytes.length, why: cut?.why ?? why };
     };
     if (cut || first !== base + events.length) {
       leaveOut(`events from ${base + events.length} on are missing`);

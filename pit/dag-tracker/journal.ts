@@ -232,7 +232,8 @@ function isEvent(line: RunEvent): boolean {
   }
 }
 
-function isOrigin({ source, file, folders, approved, extensions, searched = [] }: RunOrigin): boolean {
+/** Whether what stands where a run's origin should has the form of one. */
+export function isOrigin({ source, file, folders, approved, extensions, searched = [] }: RunOrigin): boolean {
   const texts = (values: unknown): boolean => typeof values === "object" && values !== null && Object.values(values).every((value) => typeof value === "string");
   return (
     typeof source === "string" &&

@@ -40,10 +40,12 @@ export interface Past {
   last: number;
   /** Paths that were to be run again, whatever is kept of them. */
   resets: Set<string>;
+  /** The last resume's. */
+  order: string | undefined;
 }
 
 export function emptyPast(): Past {
-  return { state: "pending", nodes: new Map(), next: 0, cut: 0, started: undefined, ended: undefined, last: 0, resets: new Set() };
+  return { state: "pending", nodes: new Map(), next: 0, cut: 0, started: undefined, ended: undefined, last: 0, resets: new Set(), order: undefined };
 }
 
 /** Folds events, in their order, into the state that they leave. Throws `run/impossible`. */
@@ -62,6 +64,7 @@ export function foldEvent(past: Past, event: RunEvent, outputs: boolean): void {
   else if (event.event === "run.ended") past.ended = event;
   else if (event.event === "run.resumed") {
     past.ended = undefined;
+    past.order = event.order;
     for (const path of event.resets ?? []) {
       past.nodes.delete(path);
       past.resets.add(path);

@@ -47,6 +47,8 @@ interface Starting {
   attempt: number;
   /** What the log held of it before this process began. */
   past: PastNode | undefined;
+  /** Its start is in the log. */
+  isTold: boolean;
 }
 
 class Run implements RunHandle {
@@ -61,6 +63,8 @@ class Run implements RunHandle {
   readonly #activities: Activities;
   /** Nodes that are under way over several turns, so that their end is told when they are stopped. */
   readonly #long = new Set<{ frame: Frame; node: number }>();
+  /** Nodes that are to be tried again, by their paths, until they are. */
+  readonly #retrying = new Map<string, Frame>();
   /** Questions to a person, by the node's path. */
   readonly #questions = new Map<string, (decision: Decision) => void>();
   /** Steps under way, so that a pause can stop them. */
@@ -68,6 +72,10 @@ class Run implements RunHandle {
   readonly #ready = new Queue<{ frame: Frame; node: number }>();
   /** Recorded, and waiting for the log before they are launched. */
   #starting: Starting[] = [];
+  /** Those that are being launched now, one after the other. */
+  #launching: Starting[] = [];
+  /** A pause also stops what is under way. */
+  #stopping = false;
   /** Steps under way; what only waits doesn't count. */
   #steps = 0;
   #pumping = false;
@@ -82,7 +90,7 @@ class Run implements RunHandle {
   /** Of the top level. */
   readonly #part: RunPart | undefined;
 
-  constructor(ports: TrackerPorts, plan: Plan, inputs: ReadonlyMap<string, Value>, { run, log, parallel = 16, past, resets = [], origin, part }: RunOptions) {
+  constructor(ports: TrackerPorts, plan: Plan, inputs: ReadonlyMap<string, Value>, { run, log, parallel = 16, past, resets = [], origin, part, order }: RunOptions) {
     this.run = run;
     this.#ports = ports;
     this.#clock = ports.clock ?? systemClock;
@@ -110,7 +118,7 @@ class Run implements RunHandle {
     const begin = (): void => {
       if (this.#over) return;
       if (past?.started) {
-        this.#record({ run, event: "run.resumed", confinement, cut: past.cut, ...(resets.length > 0 ? { resets } : {}) });
+        this.#record({ run, event: "run.resumed", confinement, cut: past.cut, ...(resets.length > 0 ? { resets } : {}), ...(order ? { order } : {}) });
       } else
         this.#record({
           run,
@@ -151,6 +159,7 @@ class Run implements RunHandle {
     if (this.#waitsToBegin(() => this.#state === "running" && this.pause(stop))) return;
     this.#mustBe("pause", "running");
     this.#state = "paused";
+    this.#stopping = stop;
     this.#record({ run: this.run, event: "run.paused", stop });
     if (stop) for (const stopStep of [...this.#stops]) stopStep();
     this.#commit();
@@ -160,6 +169,7 @@ class Run implements RunHandle {
     if (this.#waitsToBegin(() => this.#state === "paused" && this.continue())) return;
     this.#mustBe("continue", "paused");
     this.#state = "running";
+    this.#stopping = false;
     this.#record({ run: this.run, event: "run.continued" });
     this.#pump();
   }
@@ -176,6 +186,8 @@ class Run implements RunHandle {
 
   decide(path: string, decision: Decision): boolean {
     const answer = this.#questions.get(path);
+    // the first one counts
+    this.#questions.delete(path);
     answer?.(decision);
     return answer !== undefined;
   }
@@ -215,6 +227,8 @@ class Run implements RunHandle {
     if (this.#over) return;
     this.#over = true;
     this.#stopFrame(this.#root);
+    // what was under way when an earlier process ended, and has not been begun again
+    for (const [path, { state }] of this.#past ?? []) if (state === "running" || state === "waiting" || state === "retrying") this.#record({ run: this.run, event: "node.cancelled", node: path });
     this.#record({
       run: this.run,
       event: "run.ended",
@@ -306,8 +320,12 @@ class Run implements RunHandle {
   #stopFrame(frame: Frame): void {
     frame.stopped = true;
     // what was about to start doesn't
-    for (const { frame: own, path, past } of this.#starting) if (own.over && !past) this.#record({ run: this.run, event: "node.cancelled", node: path });
-    this.#starting = this.#starting.filter((one) => !one.frame.over);
+    const isOver = ({ frame: own, path, isTold }: Starting): boolean => {
+      if (own.over && isTold) this.#record({ run: this.run, event: "node.cancelled", node: path });
+      return own.over;
+    };
+    this.#launching = this.#launching.filter((one) => !isOver(one));
+    this.#starting = this.#starting.filter((one) => !isOver(one));
     for (const one of [...this.#long]) {
       if (!one.frame.over) continue;
       this.#long.delete(one);
@@ -315,6 +333,11 @@ class Run implements RunHandle {
       // once, though an attempt that a pause stopped may still be under way beside the next
       one.frame.state[one.node] = WAITING;
       this.#record({ run: this.run, event: "node.cancelled", node: one.frame.path(one.node) });
+    }
+    for (const [path, own] of this.#retrying) {
+      if (!own.over) continue;
+      this.#retrying.delete(path);
+      this.#record({ run: this.run, event: "node.cancelled", node: path });
     }
     this.#activities.stop(frame);
   }
@@ -399,10 +422,10 @@ class Run implements RunHandle {
     const past = this.#past?.get(path);
     const done = past?.state === "completed" || past?.state === "failed";
     const attempt = (frame.attempts?.get(node) ?? (past && !done ? past.attempt - 1 : 0)) + 1;
+    if (this.#retrying.size > 0) this.#retrying.delete(path);
     frame.state[node] = RUNNING;
     frame.begun[node] = this.#clock.elapsed();
-    const starting: Starting = { frame, node, path, attempt, past };
-    this.#starting.push(starting);
+    this.#starting.push({ frame, node, path, attempt, past, isTold: !done });
     if (done) return;
     // once: a later attempt of this process is its own
     if (past) (this.#past as Map<string, PastNode>).delete(path);
@@ -422,17 +445,19 @@ class Run implements RunHandle {
   }
 
   #launchAll(): void {
-    const all = this.#starting;
+    // in reverse, so that the first is taken off cheaply
+    this.#launching = this.#starting.reverse();
     this.#starting = [];
-    // what isn't kept doesn't begin
-    if (this.#brokenOff) return;
-    for (let at = 0; at < all.length; at++) {
-      const one = all[at] as Starting;
-      // one launched before it may have ended the frame
-      if (one.frame.over) {
-        if (!this.#over && !one.past) this.#record({ run: this.run, event: "node.cancelled", node: one.path });
+    // what isn't kept doesn't begin; one that ends its frame takes the others of that frame with it
+    for (let one = this.#launching.pop(); one && !this.#brokenOff; one = this.#launching.pop()) {
+      const { frame, node, path, isTold } = one;
+      if (isTold && this.#stopping && (frame.plan.nodes[node] as PlanNode).work.does === "call") {
+        // the pause came while the log kept its start
+        this.#record({ run: this.run, event: "node.cancelled", node: path });
+        this.#makeReady(frame, node);
       } else this.#launch(one);
     }
+    this.#launching = [];
   }
 
   #launch({ frame, node, path, attempt, past }: Starting): void {
@@ -682,6 +707,7 @@ class Run implements RunHandle {
     frame.attempts ??= new Map();
     frame.attempts.set(node, attempt);
     frame.state[node] = WAITING;
+    this.#retrying.set(frame.path(node), frame);
     const { code, message } = error;
     this.#record({ run: this.run, event: "node.retrying", node: frame.path(node), attempt: attempt + 1, delayMs: wait, until: this.#clock.now() + wait, code, message });
     void this.#activities.wait(frame, wait).then(() => {

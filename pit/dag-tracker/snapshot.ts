@@ -21,6 +21,7 @@ interface Head {
   started: string;
   ended?: string;
   resets?: string[];
+  order?: string;
 }
 
 interface NodeLine extends Omit<PastNode, "outputs" | "error" | "after" | "prompt" | "decided" | "why"> {
@@ -35,7 +36,7 @@ interface NodeLine extends Omit<PastNode, "outputs" | "error" | "after" | "promp
 
 /** Gives the lines of a snapshot, in steps between which other work can be done. */
 export function* snapshotSteps(run: string, created: number, past: Past, line: (json: string) => void): Generator<void, void> {
-  const { state, next, last, started, ended, nodes, resets } = past;
+  const { state, next, last, started, ended, nodes, resets, order } = past;
   if (!started) throw new SymphonyError("journal/damaged", "Cannot write a snapshot: the run has not begun");
   const head: Head = {
     format: FORMAT,
@@ -48,6 +49,7 @@ export function* snapshotSteps(run: string, created: number, past: Past, line: (
     started: spellEvent(started),
     ...(ended ? { ended: spellEvent(ended) } : {}),
     ...(resets.size > 0 ? { resets: [...resets] } : {}),
+    ...(order ? { order } : {}),
   };
   line(JSON.stringify(head));
   let count = 0;
@@ -84,6 +86,7 @@ export function* readSnapshot(bytes: Uint8Array): Generator<void, { run: string;
           `Cannot read the snapshot: it has version ${JSON.stringify(head.version)}, this Symphony reads ${VERSION}; use the Symphony that wrote it`,
         );
       Object.assign(past, { state: head.state, next: head.next, last: head.last, started: eventIn(head.started, head.run) });
+      past.order = head.order;
       for (const path of head.resets ?? []) past.resets.add(path);
       if (head.ended !== undefined) past.ended = eventIn(head.ended, head.run) as Past["ended"];
     } else if ("end" in json) {

@@ -45,6 +45,8 @@ export interface RunOptions {
   past?: Past;
   /** Nodes, by their paths, that run anew: `past` is without them, and the resume tells it. */
   resets?: readonly string[];
+  /** Told in `run.resumed`, so that an order that is given again can be told from a new one. */
+  order?: string;
   /** Told in `run.started`, for a resume. */
   origin?: RunOrigin;
   /** Not all nodes are run; of a run with a past, what it was begun with. */

@@ -4,11 +4,23 @@
 // On Linux `/proc/self/fd/N/name` opened with O_NOFOLLOW stands for openat. Elsewhere that isn't there: each name is
 // looked at before it is opened and the result is compared by device and inode, which leaves a narrower promise (a link
 // swapped in and out between the two looks is noticed, one inside a renamed parent is not).
-import { constants, existsSync } from "node:fs";
+import { constants, existsSync, statSync } from "node:fs";
 import { type FileHandle, lstat, open, readdir, realpath } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { SymphonyError } from "../error.ts";
 import { compareUtf8 } from "../order.ts";
 import type { Folder, FolderEntry } from "./platform.ts";
+
+interface Identity {
+  dev: number;
+  ino: number;
+}
+
+/** Told apart by device and inode, so that no other way to it is taken for another folder. */
+function identityOf(path: string): Identity | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found && { dev: found.dev, ino: found.ino };
+}
 
 const PATH_BYTES_MAX = 4096;
 const ENTRIES_MAX = 1_000_000;
@@ -38,9 +50,15 @@ function failed(cause: unknown, path: string): SymphonyError {
 
 const { O_RDONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants;
 
-/** Opens the granted folder by its path; the folder itself may be reached through links, nothing below it. */
-export function createFolder(root: string): Folder {
+/**
+ * Opens the granted folder by its path; the folder itself may be reached through links, nothing below it. What stands in `without`, a
+ * folder of ours, is as if it weren't there: closing a file of it could also let go of a lock that this process holds on it.
+ */
+export function createFolder(root: string, without?: string): Folder {
   const viaHandles = existsSync("/proc/self/fd");
+  const own = without === undefined ? undefined : identityOf(without);
+  const around = without === undefined ? undefined : identityOf(dirname(without));
+  const isSame = (one: { dev: number; ino: number }, other: Identity | undefined): boolean => other !== undefined && one.dev === other.dev && one.ino === other.ino;
 
   async function descend<T>(path: string, use: (place: string, handle: FileHandle) => Promise<T>, last: "folder" | "file"): Promise<T> {
     const parts = names(path);
@@ -62,6 +80,7 @@ export function createFolder(root: string): Folder {
           if (after.dev !== before.dev || after.ino !== before.ino) throw new SymphonyError("files/denied", `Cannot read ${JSON.stringify(path)}: it changed while it was opened`);
         }
         place = viaHandles ? `/proc/self/fd/${handle.fd}` : next;
+        if (own && wantFolder && isSame(await handle.stat(), own)) throw new SymphonyError("files/not-found", `Cannot find ${JSON.stringify(path)}: nothing stands there`);
       }
       return await use(place, handle);
     } catch (cause) {
@@ -75,14 +94,16 @@ export function createFolder(root: string): Folder {
     entries: (path) =>
       descend(
         path,
-        async (place) => {
+        async (place, handle) => {
           const found = await readdir(place, { withFileTypes: true });
+          const holdsOwn = isSame(await handle.stat(), around);
           if (found.length > ENTRIES_MAX) throw new SymphonyError("files/invalid", `Cannot list ${JSON.stringify(path)}: it holds over ${ENTRIES_MAX} names`);
           const out: FolderEntry[] = [];
           for (const entry of found) {
             const { name } = entry;
             // the contract: names that are not UTF-8 are left out; decoded they don't stand for anything
             if (name.includes("\ufffd") && !(await lstat(`${place}/${name}`).catch(() => undefined))) continue;
+            if (holdsOwn && name === basename(without as string)) continue;
             // a path can't hold it (see names), so nobody could read it
             if (name.includes("\\")) continue;
             const kind = entry.isSymbolicLink() ? "link" : entry.isFile() ? "file" : entry.isDirectory() ? "folder" : "other";

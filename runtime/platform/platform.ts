@@ -81,7 +81,8 @@ export interface Platform {
 
 /** What the extension host needs besides; a tab will answer with workers. */
 export interface ProcessPlatform extends Platform {
-  folder(path: string): Folder;
+  /** `without`: a folder of ours that is as if it weren't there. */
+  folder(path: string, without?: string): Folder;
   appendFolder(path: string): AppendFolder;
   /** A file of at most `most` bytes, such as a manifest or a component; undefined when it isn't there, `cli/io` when it is something else. */
   readFile(path: string, most: number): Promise<Uint8Array | undefined>;
