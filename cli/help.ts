@@ -74,7 +74,7 @@ Examples:
   list                  id, state, begin, time, melody and counts of nodes of each run
     --melody ID, --state STATE, --since DAY, --limit N   only those; the last N
   show RUN              the state of every node; with --explain why it ran or didn't
-  watch RUN             follow a run to its end, answer its questions, and exit as it does
+  watch RUN             follow a run to its end, answer its questions, and exit as it does; Ctrl-C ends the watching alone
   compare RUN RUN       states, times and outputs beside each other; exits with 1 when their outputs differ
   pause RUN             start no more nodes; with --stop also stop steps under way, which are run again later
   continue RUN          go on with a paused run

@@ -13,7 +13,7 @@ import { findRunFolder, type RunFolder } from "./home/run-store.ts";
 import { spellMs, withoutControls, write } from "./print.ts";
 import { type Backstage, openBackstage } from "./stage.ts";
 import { spellProgress } from "./progress.ts";
-import { timesOf, watch } from "./watch.ts";
+import { tellWait, timesOf, watch } from "./watch.ts";
 
 interface Action {
   /** Of what stands after the action. */
@@ -29,10 +29,7 @@ const ACTIONS: Record<string, Action> = {
   list: { takes: "", least: 0, most: 0, act: list },
   show: { ...RUN, act: show },
   compare: { takes: "RUN RUN", least: 2, most: 2, act: compare },
-  watch: {
-    ...RUN,
-    act: (backstage, [run], values) => inHome(backstage, run as string, async (home, folder) => watch(backstage, values, home, folder.id, await planOfRun(backstage, folder))),
-  },
+  watch: { ...RUN, act: watchRun },
   pause: { ...RUN, act: (backstage, names, values) => steer(backstage, names, { do: "pause", stop: values["stop"] === true }) },
   continue: { ...RUN, act: (backstage, names) => steer(backstage, names, { do: "continue" }) },
   cancel: { ...RUN, act: (backstage, names, values) => steer(backstage, names, { do: "cancel", reason: text(values["reason"]) ?? "a person stopped it" }) },
@@ -157,6 +154,11 @@ async function liveIn(backstage: Backstage): Promise<ReadonlyMap<string, string>
   return new Map((live?.runs ?? []).map(({ run, state }) => [run, state]));
 }
 
+async function watchRun(backstage: Backstage, [name]: string[], values: Parsed["values"]): Promise<number> {
+  const folder = findRunFolder(backstage.home, name as string);
+  return watch(backstage, values, folder.id, await planOfRun(backstage, folder));
+}
+
 // ---- steering ----
 
 async function inHome<T>(backstage: Backstage, name: string, act: (home: Home, folder: RunFolder) => Promise<T>): Promise<T> {
@@ -165,7 +167,7 @@ async function inHome<T>(backstage: Backstage, name: string, act: (home: Home, f
   try {
     return await act(home, folder);
   } finally {
-    await home.close();
+    await home.close(tellWait());
   }
 }
 
@@ -189,7 +191,7 @@ async function remove(backstage: Backstage, names: string[]): Promise<number> {
       write(2, `deleted ${id}\n`);
     }
   } finally {
-    await home.close();
+    await home.close(tellWait());
   }
   return 0;
 }

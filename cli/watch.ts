@@ -10,6 +10,7 @@ import { explain, tellExplanations } from "./explain.ts";
 import { openHistory } from "./home/history.ts";
 import { knownRun, type RunFolder } from "./home/run-store.ts";
 import { type Home, openHome, type Order, type Told } from "./home/home.ts";
+import { createOutput } from "../runtime/platform/system.ts";
 import { copyOutputs, finalObject, tell } from "./outputs.ts";
 import { painter, withoutControls, write } from "./print.ts";
 import { showProgress } from "./progress.ts";
@@ -24,7 +25,7 @@ export const isAttended = (values: Parsed["values"]): boolean => values["json"] 
  */
 export async function conduct(backstage: Backstage, values: Parsed["values"], order: Order, plan: Plan | undefined): Promise<number> {
   const times = plan && !values["json"] && !values["quiet"] ? timesOf(backstage, plan) : undefined;
-  const view = createView(values, plan, times, order.parallel);
+  const view = createView(values, plan, true, times, order.parallel);
   const begun = performance.now();
   let after: number | undefined;
   for (let again = false; ; again = true) {
@@ -37,43 +38,71 @@ export async function conduct(backstage: Backstage, values: Parsed["values"], or
       const result = await view.follow(home, order.run, after, order.attended && isAttended(values), (n) => {
         after = n;
       });
+      const exit = exitOf(result);
+      view.stop(exit);
       await deliver(backstage, values, result, performance.now() - begun);
       const folder = knownRun(backstage.home, order.run);
       if (folder && values["explain"] && plan)
         tellExplanations(explain(plan, (await readKept(backstage.platform.appendFolder(folder.folder))).past.nodes), values["json"] === true);
       if (folder) await remember(backstage, folder);
-      const exit = exitOf(result);
-      view.stop(exit);
       return exit;
     } catch (cause) {
-      if (!(cause instanceof SymphonyError) || cause.code !== "home/lost") throw cause;
+      if (!(cause instanceof SymphonyError)) throw cause;
+      if (cause.code !== "home/lost") {
+        // told now, though this process may have to stay for others
+        const { exit } = CODES[cause.code];
+        view.stop(exit);
+        write(2, withoutControls(`${cause.code}: ${cause.message}\n`));
+        return exit;
+      }
       write(2, `warning: ${cause.message}; going on with the run here\n`);
     } finally {
-      await home.close((runs) =>
-        write(2, `${runs === 1 ? "Another run is" : `${runs} other runs are`} under way in this process; it ends with them. Ctrl-C leaves them to their own commands.\n`),
-      );
+      await home.close(tellWait());
     }
   }
 }
 
-/** Shows a run that somebody else has begun, to its end; the exit code. */
-export async function watch(backstage: Backstage, values: Parsed["values"], home: Home, run: string, plan: Plan | undefined): Promise<number> {
-  const view = createView(values, plan, plan && timesOf(backstage, plan));
+/** Tells once that this process stays for others. */
+export function tellWait(): (runs: number) => void {
+  let told = false;
+  return (runs) => {
+    if (!told) write(2, `${runs === 1 ? "Another run is" : `${runs} other runs are`} under way in this process; it ends with them. Ctrl-C leaves them to their own commands.\n`);
+    told = true;
+  };
+}
+
+/** Shows a run that somebody else has begun, to its end, and exits as it does. A signal ends the watching, never the run. */
+export async function watch(backstage: Backstage, values: Parsed["values"], run: string, plan: Plan | undefined): Promise<number> {
+  const view = createView(values, plan, false, plan && timesOf(backstage, plan));
   const begun = performance.now();
-  try {
-    const result = await view.follow(home, run, undefined, isAttended(values), () => {});
-    await deliver(backstage, values, result, performance.now() - begun);
-    return exitOf(result);
-  } finally {
-    view.stop(130);
+  let after: number | undefined;
+  for (;;) {
+    const home = await openHome(backstage);
+    try {
+      const result = await view.follow(home, run, after, isAttended(values), (n) => {
+        after = n;
+      });
+      await deliver(backstage, values, result, performance.now() - begun);
+      return exitOf(result);
+    } catch (cause) {
+      // its owner went: it has ended, somebody else goes on with it, or nobody does, which is told
+      if (!(cause instanceof SymphonyError) || cause.code !== "home/lost") throw cause;
+    } finally {
+      view.stop(130);
+      await home.close(tellWait());
+    }
   }
 }
 
 interface View {
+  /** Tells all from after number `after` to the run's end; that end. */
   follow(home: Home, run: string, after: number | undefined, asks: boolean, onEvent: (n: number) => void): Promise<RunResult>;
   /** Shows nothing more; a signal then ends the process, with this code. */
   stop(exit: number): void;
 }
+
+/** Lines that nobody has read yet, before those that follow wait. */
+const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 
 /** What the melody's nodes took before; nothing is known where the history can't be had. */
 export function timesOf({ home, platform }: Backstage, plan: Plan): Times {
@@ -95,11 +124,13 @@ async function remember({ home, platform }: Backstage, folder: RunFolder): Promi
   }
 }
 
-function createView(values: Parsed["values"], plan: Plan | undefined, times: Times = new Map(), parallel = 16): View {
+/** `cancels`: a signal cancels the run; else it only ends the watching. */
+function createView(values: Parsed["values"], plan: Plan | undefined, cancels: boolean, times: Times = new Map(), parallel = 16): View {
   const json = values["json"] === true;
   const progress = json || values["quiet"] || !plan ? undefined : showProgress(plan, { times, parallel });
-  let cancel = (): void => {};
-  heedSignals(() => cancel());
+  const output = createOutput(1);
+  let onSignal = (): void => process.exit(130);
+  heedSignals(() => onSignal());
   return {
     async follow(home, run, after, asks, onEvent) {
       const order = (control: Parameters<Home["control"]>[1]): void => {
@@ -108,26 +139,49 @@ function createView(values: Parsed["values"], plan: Plan | undefined, times: Tim
           if ((cause as { code?: string }).code !== "home/lost") write(2, `warning: ${withoutControls(cause.message)}\n`);
         });
       };
-      cancel = () => order({ do: "cancel", reason: "a person stopped it" });
+      if (cancels) onSignal = () => order({ do: "cancel", reason: "a person stopped it" });
       const questions = asks ? createQuestions(progress, (node, decision) => order({ do: "decide", node, ...decision })) : undefined;
-      const following = home.follow(run, after, (told) => {
-        if (json) write(1, `${JSON.stringify("event" in told ? forPeople(told.event) : { snapshot: told.snapshot })}\n`);
-        else progress?.take(told);
-        questions?.take(told);
-        onEvent("event" in told ? told.event.n : told.snapshot.next - 1);
-      });
       try {
-        const result = await following.ended;
-        progress?.stop();
-        return result;
+        for (let last = after; ; ) {
+          let leaveBehind = (): void => {};
+          const behind = new Promise<undefined>((resolve) => {
+            leaveBehind = () => resolve(undefined);
+          });
+          let isBehind = false;
+          const following = home.follow(run, last, (told) => {
+            if (isBehind) return;
+            if (output.pending > PENDING_BYTES_MAX) {
+              // nobody reads: what follows is told from here on, when somebody does
+              isBehind = true;
+              leaveBehind();
+              return;
+            }
+            if (json) output.write(`${JSON.stringify("event" in told ? forPeople(told.event) : { snapshot: told.snapshot })}\n`);
+            else progress?.take(told);
+            questions?.take(told);
+            last = "event" in told ? told.event.n : told.snapshot.next - 1;
+            onEvent(last);
+          });
+          try {
+            const result = await Promise.race([following.ended, behind]);
+            if (result && !isBehind) {
+              progress?.stop();
+              await output.flushed();
+              return result;
+            }
+          } finally {
+            following.stop();
+          }
+          following.ended.catch(() => {});
+          await output.flushed();
+        }
       } finally {
-        following.stop();
         questions?.stop();
       }
     },
     stop(exit) {
       progress?.stop();
-      cancel = () => process.exit(exit);
+      onSignal = () => process.exit(exit);
     },
   };
 }

@@ -1,6 +1,6 @@
 // A home that another process owns: every order goes to it over its socket.
 import { createConnection, type Socket } from "node:net";
-import { parseEvent, type RunResult } from "../../pit/mod.ts";
+import { keepLarge, parseEvent, type RunResult } from "../../pit/mod.ts";
 import { SymphonyError } from "../../runtime/mod.ts";
 import type { Backstage } from "../stage.ts";
 import type { Begun, Home, LiveRun, Told } from "./home.ts";
@@ -44,7 +44,12 @@ export async function connect({ home, artifacts }: Backstage): Promise<Home | un
     });
 
   return {
-    begin: (order) => ask<Begun>({ ask: "begin", order: spellOrder(order) }),
+    async begin(order) {
+      // large inputs go by their hashes: the owner reads the same store
+      const { inputs, part } = order.start ?? {};
+      await keepLarge([...(inputs?.values() ?? []), ...Object.values(part?.pins ?? {}).flatMap(({ outputs }) => outputs)], artifacts);
+      return ask<Begun>({ ask: "begin", order: spellOrder(order) });
+    },
     control: (run, control) => ask<void>({ ask: "control", run, control }),
     live: () => ask<{ pid: number; runs: LiveRun[] }>({ ask: "live" }),
     remove: (run) => ask<void>({ ask: "remove", run }),

@@ -12,12 +12,28 @@ import { PROTOCOL, Question, readLines, readOrder, say, spellError, spellResult 
 /** Sent to one client and not yet taken, before it is left behind. */
 const UNSENT_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Listens for clients until the returned function is called, which ends all connections. */
+/** Questions of one client that are being answered; no more are read before one of them is. */
+const ANSWERS_MAX = 64;
+/** By one client; each that comes late costs the reading of a journal. */
+const FOLLOWED_MAX = 16;
+/** For a client to take what it was sent, since it last took anything. */
+const TAKE_MS_MAX = 2000;
+const LOOK_MS = 10;
+
+interface Connection {
+  /** Everything that was asked is answered, and taken. */
+  isIdle(): boolean;
+  /** Bytes. */
+  unsent(): number;
+  destroy(): void;
+}
+
+/** Listens for clients until the returned function is called, which lets them take what they were promised and ends all connections. */
 export async function serveHome(home: Home, path: string, store: ValueStore): Promise<() => Promise<void>> {
-  const sockets = new Set<Socket>();
+  const connections = new Set<Connection>();
   const server = createServer((socket) => {
-    sockets.add(socket);
-    serve(home, socket, store, () => sockets.delete(socket));
+    const connection = serve(home, socket, store, () => connections.delete(connection));
+    connections.add(connection);
   });
   const unreachable = (cause: Error): SymphonyError => new SymphonyError("home/unreachable", `Cannot listen at ${JSON.stringify(path)}: ${cause.message}`, { cause });
   try {
@@ -33,8 +49,20 @@ export async function serveHome(home: Home, path: string, store: ValueStore): Pr
   return async () => {
     server.close();
     rmSync(path, { force: true });
-    for (const socket of sockets) socket.destroy();
+    await Promise.all([...connections].map(emptied));
+    for (const connection of connections) connection.destroy();
   };
+}
+
+/** Resolves when a client has all that it is owed, or takes nothing for too long. */
+async function emptied(connection: Connection): Promise<void> {
+  let unsent = connection.unsent();
+  for (let end = performance.now() + TAKE_MS_MAX; !connection.isIdle() && performance.now() < end; ) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    if (connection.unsent() === unsent) continue;
+    unsent = connection.unsent();
+    end = performance.now() + TAKE_MS_MAX;
+  }
 }
 
 /** One spelling of an event for all who are told it. */
@@ -49,33 +77,49 @@ function lineOf(event: RunEvent): string {
   return line;
 }
 
-function serve(home: Home, socket: Socket, store: ValueStore, onClose: () => void): void {
+function serve(home: Home, socket: Socket, store: ValueStore, onClose: () => void): Connection {
   const followed = new Map<number, Following>();
   const waiting = new Set<() => void>();
+  /** Answers that are being made. */
+  let open = 0;
+  let isClosed = false;
   socket.on("error", () => {});
   socket.on("drain", () => {
     for (const goOn of [...waiting]) goOn();
+    heed();
   });
   socket.on("close", () => {
+    isClosed = true;
     onClose();
     for (const { stop } of followed.values()) stop();
     followed.clear();
     waiting.clear();
   });
 
+  /** Reads no more questions while too many are open, or too much is unsent. */
+  function heed(): void {
+    if (open >= ANSWERS_MAX || socket.writableLength > UNSENT_BYTES_MAX) socket.pause();
+    else socket.resume();
+  }
+
   function follow(id: number, run: string, after: number | undefined): void {
     let last = after;
     let behind = false;
-    const following = home.follow(run, after, (told) => {
+    let following: Following | undefined;
+    const leaveBehind = (): void => {
+      behind = true;
+      following?.stop();
+      // from here on again, once the client has taken what it was sent
+      const goOn = (): void => {
+        waiting.delete(goOn);
+        if (followed.get(id) === following) follow(id, run, last);
+      };
+      waiting.add(goOn);
+    };
+    const own = home.follow(run, after, (told) => {
+      if (behind || isClosed) return;
       if (socket.writableLength > UNSENT_BYTES_MAX) {
-        // from here on again, once the client has taken what it was sent
-        behind = true;
-        following.stop();
-        const goOn = (): void => {
-          waiting.delete(goOn);
-          if (followed.get(id) === following) follow(id, run, last);
-        };
-        waiting.add(goOn);
+        leaveBehind();
         return;
       }
       if ("snapshot" in told) {
@@ -86,18 +130,17 @@ function serve(home: Home, socket: Socket, store: ValueStore, onClose: () => voi
         socket.write(`{"id":${id},"event":${lineOf(told.event)}}\n`);
       }
     });
-    followed.set(id, following);
-    following.ended.then(
-      (result) => {
-        if (behind || followed.get(id) !== following) return;
-        followed.delete(id);
-        say(socket, { id, end: spellResult(result) });
-      },
-      (cause) => {
-        if (behind || followed.get(id) !== following) return;
-        followed.delete(id);
-        say(socket, { id, error: spellError(cause) });
-      },
+    following = own;
+    followed.set(id, own);
+    if (behind) own.stop();
+    const end = (tell: () => void): void => {
+      if (behind || followed.get(id) !== own) return;
+      followed.delete(id);
+      tell();
+    };
+    own.ended.then(
+      (result) => end(() => say(socket, { id, end: spellResult(result) })),
+      (cause) => end(() => say(socket, { id, error: spellError(cause) })),
     );
   }
 
@@ -126,14 +169,28 @@ function serve(home: Home, socket: Socket, store: ValueStore, onClose: () => voi
     const { data } = read;
     const { id } = data;
     if (data.ask === "follow") {
-      if (!followed.has(id)) follow(id, data.run, data.after);
+      if (followed.size >= FOLLOWED_MAX) say(socket, { id, error: { code: "cli/usage", message: `Cannot follow more than ${FOLLOWED_MAX} runs over one connection` } });
+      else if (!followed.has(id)) follow(id, data.run, data.after);
     } else if (data.ask === "unfollow") {
       followed.get(id)?.stop();
       followed.delete(id);
-    } else
-      answer(data).then(
-        (given) => void say(socket, { id, answer: given ?? null }),
-        (cause) => void say(socket, { id, error: spellError(cause) }),
-      );
+    } else {
+      open++;
+      answer(data)
+        .then(
+          (given) => void say(socket, { id, answer: given ?? null }),
+          (cause) => void say(socket, { id, error: spellError(cause) }),
+        )
+        .finally(() => {
+          open--;
+          if (!isClosed) heed();
+        });
+    }
+    heed();
   });
+  return {
+    isIdle: () => isClosed || (followed.size === 0 && open === 0 && socket.writableLength === 0),
+    unsent: () => socket.writableLength,
+    destroy: () => socket.destroy(),
+  };
 }

@@ -112,7 +112,7 @@ export interface ReadJournal {
 }
 
 /** Lines that are read in one go. */
-const STEP = 256;
+const STEP = 1024;
 
 /**
  * Reads a journal as far as it is sound: lines whose checksum, number and form are right. The first that isn't ends it,

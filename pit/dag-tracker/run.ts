@@ -228,7 +228,8 @@ class Run implements RunHandle {
     this.#over = true;
     this.#stopFrame(this.#root);
     // what was under way when an earlier process ended, and has not been begun again
-    for (const [path, { state }] of this.#past ?? []) if (state === "running" || state === "waiting" || state === "retrying") this.#record({ run: this.run, event: "node.cancelled", node: path });
+    for (const [path, { state }] of this.#past ?? [])
+      if (state === "running" || state === "waiting" || state === "retrying") this.#record({ run: this.run, event: "node.cancelled", node: path });
     this.#record({
       run: this.run,
       event: "run.ended",

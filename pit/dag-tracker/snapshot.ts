@@ -8,7 +8,7 @@ import { outputsIn, type Written, writtenOutputs } from "./written.ts";
 const FORMAT = "symphony snapshot";
 const VERSION = 1;
 /** Nodes that are written or read in one go. */
-const STEP = 256;
+const STEP = 1024;
 
 interface Head {
   format: string;

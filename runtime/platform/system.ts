@@ -8,6 +8,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { SymphonyError } from "../error.ts";
 import { createFolder } from "./folder.ts";
+
+export { createOutput, type Output } from "./output.ts";
+
 import type { AppendFile, AppendFolder, Child, Digest, ProcessPlatform, Storage } from "./platform.ts";
 
 /** How to start one of our own programs: a file for the runtime that runs us, or this very binary. */

@@ -143,7 +143,7 @@ export function start(args: string[], { runtime = "bun", home: at = place.home, 
         };
         watchers.add(look);
         look();
-        ended.then(() => reject(new Error(`it ended before:\n${stdout}\n${stderr}`)), reject);
+        ended.then(() => reject(new Error(`it ended before:\n${stdout.slice(-2000)}\n${stderr.slice(-2000)}`)), reject);
       }),
   };
 }

@@ -3,7 +3,7 @@ import { describe, expect } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
-import { BOTH, finalOf, folder, melody, PUBLISH, type Running, start, symphony, test, useCommand, warmHome } from "./command.ts";
+import { BOTH, finalOf, folder, folderOf, melody, PUBLISH, type Running, start, symphony, test, useCommand, warmHome } from "./command.ts";
 
 useCommand();
 
@@ -190,6 +190,217 @@ test(
     expect((await symphony(["runs", "list"], { home })).stdout).toContain("running");
     expect((await symphony(["runs", "cancel", run], { home })).code).toBe(0);
     expect((await running.ended).code).toBe(130);
+  },
+  TEST_MS,
+);
+
+/** A map over so many numbers, each of which waits. */
+const counting = (delayMs: number): string =>
+  melody({
+    inputs: { list: { type: "list<number>" } },
+    outputs: { o: { type: "list<number>" } },
+    nodes: [
+      {
+        id: "each",
+        kind: "control",
+        control: "map",
+        concurrency: 500,
+        body: {
+          inputs: { item: { type: "number" } },
+          outputs: { o: { type: "number" } },
+          nodes: [{ id: "wait", kind: "control", control: "delay", delayMs }],
+          edges: [
+            { from: "inputs.item", to: "wait.value" },
+            { from: "wait.value", to: "outputs.o" },
+          ],
+        },
+      },
+    ],
+    edges: [
+      { from: "inputs.list", to: "each.items" },
+      { from: "each.o", to: "outputs.o" },
+    ],
+  });
+const numbers = (count: number): string => join(folderOf({ "list.json": JSON.stringify(Array.from({ length: count }, (_, i) => i)) }), "list.json");
+
+for (const runtime of BOTH)
+  test(
+    `a run whose journal has been compacted is listed, shown, taken over and resumed as any other, on ${runtime}`,
+    async () => {
+      const home = folder();
+      const items = 80_000;
+      const owner = start(["run", waiting(60_000), "--json"], { home, runtime });
+      await owner.until((stdout) => stdout.includes("node.waiting"));
+      const handed = start(["run", counting(20), "--input", `list=@${numbers(items)}`, "--json"], { home, runtime });
+      const run = runOf(await outputOf(handed, (stdout) => stdout.includes('"each/0/wait"')));
+      const at = join(home, "runs", run);
+      await handed.until(() => existsSync(at) && !readdirSync(at).includes("journal"));
+      expect(readdirSync(at).some((name) => name.startsWith("snapshot-"))).toBe(true);
+      expect((await symphony(["runs", "list"], { home })).stdout).toContain(run);
+      owner.child.kill("SIGKILL");
+      await owner.ended;
+      const ended = await handed.ended;
+      const events = ended.objects.slice(0, -1) as { n: number; event: string; node?: string }[];
+      expect(finalOf(ended).state).toBe("completed");
+      expect((finalOf(ended).outputs["o"] as number[]).length).toBe(items);
+      expect(events.some(({ event }) => event === "run.resumed")).toBe(true);
+      const finished = events.flatMap(({ event, node }) => (event === "node.finished" ? [node] : []));
+      expect(new Set(finished).size).toBe(finished.length);
+      expect(events.map(({ n }) => n)).toEqual([...new Set(events.map(({ n }) => n))].sort((a, b) => a - b));
+      expect(finalOf(await symphony(["resume", run, "--json"], { home, runtime }))).toEqual(finalOf(ended));
+    },
+    TEST_MS * 2,
+  );
+
+test(
+  "no step comes near the home: a granted folder that holds it doesn't show it, and the home itself isn't granted",
+  async () => {
+    const around = folderOf({ "seen.txt": "x" });
+    const home = join(around, "home");
+    const list = melody({
+      inputs: { folder: { type: "folder" }, wait: { type: "number", default: 1 } },
+      outputs: { paths: { type: "list<text>" } },
+      nodes: [{ id: "list", kind: "operator", uses: "files" }],
+      edges: [
+        { from: "inputs.folder", to: "list.folder" },
+        { from: "list.paths", to: "outputs.paths" },
+      ],
+    });
+    const listed = await symphony(["run", list, "--input", `folder=${around}`, "--json"], { home });
+    expect(finalOf(listed).outputs).toEqual({ paths: ["seen.txt"] });
+    for (const inside of [home, join(home, "owner")]) {
+      const refused = await symphony(["run", list, "--input", `folder=${inside}`], { home });
+      expect([refused.code, refused.stderr.includes("inside of Symphony's own home")]).toEqual([2, true]);
+    }
+    const read = melody({
+      inputs: { folder: { type: "folder" } },
+      outputs: { text: { type: "text" } },
+      nodes: [{ id: "read", kind: "operator", uses: "files", inputs: { path: "home/owner/lock" } }],
+      edges: [
+        { from: "inputs.folder", to: "read.folder" },
+        { from: "read.text", to: "outputs.text" },
+      ],
+    });
+    expect(finalOf(await symphony(["run", read, "--input", `folder=${around}`, "--json"], { home })).error?.detail).toBe("files.not-found");
+  },
+  TEST_MS,
+);
+
+for (const runtime of BOTH)
+  test(
+    `an owner whose output nobody reads serves the home all the same, and a watcher that reads late gets all to the end, on ${runtime}`,
+    async () => {
+      const home = folder();
+      const owner = start(["run", counting(100), "--input", `list=@${numbers(20_000)}`, "--json"], { home, runtime });
+      await owner.until((stdout) => stdout.includes("node.waiting"));
+      owner.child.stdout?.pause();
+      const run = readdirSync(join(home, "runs"))[0] as string;
+      const watcher = start(["runs", "watch", run, "--json"], { home, runtime: runtime === "bun" ? "deno" : "bun" });
+      await watcher.until((stdout) => stdout.includes("snapshot"));
+      watcher.child.stdout?.pause();
+      const other = await symphony(["run", waiting(200), "--json"], { home });
+      expect(finalOf(other).state).toBe("completed");
+      await new Promise<void>((resolve) => {
+        const look = (): void => {
+          const journal = join(home, "runs", run);
+          if (readdirSync(journal).some((name) => readFileSync(join(journal, name), "utf8").includes('"run.ended"'))) resolve();
+          else setTimeout(look, 50);
+        };
+        look();
+      });
+      watcher.child.stdout?.resume();
+      const seen = await watcher.ended;
+      expect([seen.code, finalOf(seen).state]).toEqual([0, "completed"]);
+      const told = seen.objects.slice(0, -1) as { n?: number; snapshot?: { next: number } }[];
+      let next = 0;
+      for (const one of told) {
+        if (one.n !== undefined) expect(one.n).toBe(next);
+        next = one.snapshot ? one.snapshot.next : next + 1;
+      }
+      owner.child.stdout?.resume();
+      expect(finalOf(await owner.ended).state).toBe("completed");
+    },
+    TEST_MS,
+  );
+
+test(
+  "a resume that is handed over is carried out once, also when the process that took it is killed",
+  async () => {
+    const home = folder();
+    const failing = melody({
+      inputs: { x: { type: "number", default: 7 } },
+      outputs: { o: { type: "number" } },
+      nodes: [
+        { id: "first", kind: "control", control: "delay", delayMs: 1 },
+        { id: "second", kind: "control", control: "delay", delayMs: 1500 },
+        { id: "ask", kind: "control", control: "approve" },
+      ],
+      edges: [
+        { from: "inputs.x", to: "first.value" },
+        { from: "first.value", to: "second.value" },
+        { from: "second.value", to: "ask.value" },
+        { from: "ask.value", to: "outputs.o" },
+      ],
+    });
+    const { run } = finalOf(await symphony(["run", failing, "--json"], { home }));
+    const owner = start(["run", waiting(60_000), "--json"], { home });
+    await owner.until((stdout) => stdout.includes("node.waiting"));
+    const handed = start(["resume", run, "--from", "first", "--approve", "ask", "--json"], { home });
+    await handed.until((stdout) => stdout.includes('"node":"second"'));
+    owner.child.kill("SIGKILL");
+    const ended = await handed.ended;
+    expect(finalOf(ended)).toMatchObject({ run, state: "completed", outputs: { o: 7 } });
+    const events = ended.objects as { event?: string; node?: string }[];
+    expect(events.filter(({ event, node }) => event === "node.started" && node === "first")).toHaveLength(1);
+    expect(events.filter(({ event }) => event === "run.resumed")).toHaveLength(2);
+  },
+  TEST_MS,
+);
+
+test(
+  "a pause outlasts the process that it was told, and a watcher's end isn't the run's",
+  async () => {
+    const home = folder();
+    const owner = start(["run", waiting(60_000), "--json"], { home });
+    await owner.until((stdout) => stdout.includes("node.waiting"));
+    const handed = start(["run", waiting(300), "--json"], { home });
+    const run = runOf(await outputOf(handed, (stdout) => stdout.includes("node.waiting")));
+    await symphony(["runs", "pause", run], { home });
+    owner.child.kill("SIGKILL");
+    await handed.until((stdout) => stdout.split("run.paused").length === 3);
+    const watcher = start(["runs", "watch", run], { home });
+    await watcher.until((_, stderr) => stderr.includes("first"));
+    watcher.child.kill("SIGINT");
+    expect((await watcher.ended).code).toBe(130);
+    expect((await symphony(["runs", "list", "--state", "paused"], { home })).stdout).toContain(run);
+    await symphony(["runs", "continue", run], { home });
+    expect(finalOf(await handed.ended)).toMatchObject({ state: "completed", outputs: { o: 7 } });
+  },
+  TEST_MS,
+);
+
+test(
+  "an order with a large input is handed over, and one that comes before the run has begun leaves a run that can be read",
+  async () => {
+    const home = folder();
+    const owner = start(["run", waiting(6000), "--json"], { home });
+    await owner.until((stdout) => stdout.includes("node.waiting"));
+    const large = join(folderOf({ "large.txt": "\n".repeat(40_000_000) }), "large.txt");
+    const echo = melody({
+      inputs: { t: { type: "text" } },
+      outputs: { t: { type: "text" } },
+      nodes: [{ id: "d", kind: "control", control: "delay", delayMs: 1 }],
+      edges: [
+        { from: "inputs.t", to: "d.value" },
+        { from: "d.value", to: "outputs.t" },
+      ],
+    });
+    const handed = await symphony(["run", echo, "--input", `t=@${large}`, "--quiet"], { home });
+    expect(handed.code).toBe(0);
+    const late = await symphony(["run", echo, "--input", `t=@${large}`, "--timeout", "1", "--json"], { home });
+    expect([late.code, finalOf(late).error?.code]).toEqual([1, "run/timeout"]);
+    expect((await symphony(["runs", "show", finalOf(late).run], { home })).stdout).toContain("failed");
+    expect((await owner.ended).code).toBe(0);
   },
   TEST_MS,
 );
