@@ -300,14 +300,8 @@ for (const runtime of BOTH)
       watcher.child.stdout?.pause();
       const other = await symphony(["run", waiting(200), "--json"], { home });
       expect(finalOf(other).state).toBe("completed");
-      await new Promise<void>((resolve) => {
-        const look = (): void => {
-          const journal = join(home, "runs", run);
-          if (readdirSync(journal).some((name) => readFileSync(join(journal, name), "utf8").includes('"run.ended"'))) resolve();
-          else setTimeout(look, 50);
-        };
-        look();
-      });
+      const hasEnded = async (): Promise<boolean> => (await symphony(["runs", "list", "--state", "completed"], { home })).stdout.includes(run);
+      while (!(await hasEnded()));
       watcher.child.stdout?.resume();
       const seen = await watcher.ended;
       expect([seen.code, finalOf(seen).state]).toEqual([0, "completed"]);
