@@ -1,11 +1,7 @@
 // A home as commands use it: they begin runs in it, follow and steer them. One process owns a home and runs what runs; the others
-// talk to it. Types, and how the one or the other is come by; leaves out what an owner does (owner.ts).
+// talk to it. Types; the one (owner.ts) and the other (client.ts) are come by in open.ts.
 import type { Durability, RunResult, RunSnapshot } from "../../pit/mod.ts";
-import { type RunEvent, type RunOrigin, type RunPart, SymphonyError, type Value } from "../../runtime/mod.ts";
-import type { Backstage } from "../stage.ts";
-import { connect } from "./client.ts";
-import { lastOwner, takeLock } from "./lock.ts";
-import { createOwner } from "./owner.ts";
+import type { RunEvent, RunOrigin, RunPart, Value } from "../../runtime/mod.ts";
 
 /** A run to begin, or to go on with. */
 export interface Order {
@@ -71,42 +67,4 @@ export interface Home {
   remove(run: string): Promise<void>;
   /** Lets go. An owner first waits for the runs that it holds for others, and tells how many. */
   close(onWait?: (runs: number) => void): Promise<void>;
-}
-
-const CONNECT_MS_MAX = 5000;
-const LOOK_MS_MAX = 2000;
-const AGAIN_MS = 20;
-
-/** Becomes the home's owner, or a client of the process that is. Throws `home/unreachable`. */
-export async function openHome(backstage: Backstage): Promise<Home> {
-  for (const end = performance.now() + CONNECT_MS_MAX; ; ) {
-    const unlock = takeLock(backstage.home);
-    if (unlock) return createOwner(backstage, unlock);
-    const client = await connect(backstage);
-    if (client) return client;
-    // an owner that is just coming or going
-    if (performance.now() > end) throw unreachable(backstage.home);
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-  }
-}
-
-function unreachable(home: string): SymphonyError {
-  return new SymphonyError("home/unreachable", `Cannot use the home ${JSON.stringify(home)}: ${lastOwner(home)} owns it and doesn't answer; end it, or use another --home`);
-}
-
-/** What runs in a home now, for who only looks; undefined when nothing does. */
-export async function lookAtHome(backstage: Backstage): Promise<{ pid: number; runs: LiveRun[] } | undefined> {
-  let client = await connect(backstage);
-  for (const end = performance.now() + LOOK_MS_MAX; !client; client = await connect(backstage)) {
-    const unlock = takeLock(backstage.home);
-    unlock?.();
-    if (unlock) return undefined;
-    if (performance.now() > end) throw unreachable(backstage.home);
-    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
-  }
-  try {
-    return await client.live();
-  } finally {
-    await client.close();
-  }
 }
