@@ -1,6 +1,7 @@
 // What a run would do: its nodes in order, what each asks for, what it took before. Nothing is run.
-import { partOf, type Times } from "../pit/mod.ts";
+import { partOf } from "../pit/mod.ts";
 import { type Plan, type PlanNode, type RunPart, weightedPath } from "../runtime/mod.ts";
+import type { NodeTime } from "./home/history.ts";
 import { pad, painter, spellMs, withoutControls, write } from "./print.ts";
 
 export interface PlannedNode {
@@ -24,7 +25,7 @@ export interface DryRun {
   folders: Record<string, string>;
 }
 
-export function dryRun(plan: Plan, part: RunPart | undefined, times: Times, folders: Readonly<Record<string, string>>): DryRun {
+export function dryRun(plan: Plan, part: RunPart | undefined, times: ReadonlyMap<string, NodeTime>, folders: Readonly<Record<string, string>>): DryRun {
   const { nodes, graph, order } = plan;
   const runs = part ? partOf(plan, part).runs : new Uint8Array(nodes.length).fill(1);
   const wave = new Uint32Array(nodes.length);
@@ -40,7 +41,7 @@ export function dryRun(plan: Plan, part: RunPart | undefined, times: Times, fold
     // what stands in for another is run where that fails
     const main = node.isFallback ? nodes.findIndex(({ fallback }) => fallback === at) : at;
     const isRun = runs[main] === 1 && !pin;
-    const ms = times.get(node.id)?.ms;
+    const ms = times.get(node.id)?.wholeMs;
     if (isRun && ms !== undefined) weight[at] = ms;
     const notes = pin ? [pin.of ? `outputs of run ${pin.of.slice(0, 8)}` : "pinned"] : isRun ? notesOf(node) : ["no part of what was asked for"];
     return { node: node.id, uses: usesOf(node), wave: wave[at] as number, runs: isRun, notes, ...(isRun && ms !== undefined ? { ms } : {}) };

@@ -53,10 +53,11 @@ function insideOf(plan: Plan, path: string): PlanNode | undefined {
   return undefined;
 }
 
-export function tellExplanations(all: readonly Explanation[], json: boolean): void {
+/** To standard output (1), where they are what was asked for, else to standard error (2). */
+export function tellExplanations(all: readonly Explanation[], json: boolean, fd: 1 | 2): void {
   const paint = painter();
   const wide = Math.min(40, Math.max(0, ...all.map(({ node }) => node.length)));
   for (const one of all)
     if (json) write(1, `${JSON.stringify({ explain: one })}\n`);
-    else write(2, `${pad(withoutControls(one.node), wide)}  ${one.ran ? paint("green", "ran    ") : paint("dim", "not run")}  ${withoutControls(one.why)}\n`);
+    else write(fd, `${pad(withoutControls(one.node), wide)}  ${one.ran ? paint("green", "ran    ") : paint("dim", "not run")}  ${withoutControls(one.why)}\n`);
 }

@@ -1,7 +1,7 @@
 // `symphony format`: melodies in the form that equal ones share, so that differences are small.
 import { accessSync, chmodSync, constants, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { melodyError, readMelody, spellMelody, SymphonyError } from "../runtime/mod.ts";
+import { CODES, melodyError, readMelody, spellMelody, SymphonyError } from "../runtime/mod.ts";
 import { readArgs, usage } from "./args.ts";
 import { help } from "./help.ts";
 import { withoutControls, write } from "./print.ts";
@@ -33,7 +33,7 @@ export async function format(args: string[]): Promise<number> {
       // the other files are still looked at
       if (!(cause instanceof SymphonyError)) throw cause;
       write(2, withoutControls(`${cause.code}: ${cause.message}\n`));
-      exit = 2;
+      exit = Math.max(exit, CODES[cause.code].exit);
     }
   }
   return exit;

@@ -21,6 +21,8 @@ export async function graph(args: string[]): Promise<number> {
   const [what, ...more] = positionals;
   if (more.length > 0) throw usage("Cannot draw several melodies at once", "graph");
   const out = text(values["out"]);
+  if (out && text(values["format"]) === undefined && !/\.(svg|mmd|mermaid|md|txt)$/.test(out))
+    throw usage(`Cannot tell how to draw into ${JSON.stringify(out)}: give it a name that ends in .svg or .mmd, or say --format`, "graph");
   const format = text(values["format"]) ?? (out?.endsWith(".svg") ? "svg" : "mermaid");
   if (!Object.hasOwn(FORMS, format)) throw usage(`Cannot use --format ${JSON.stringify(format)}: expected mermaid or svg`, "graph");
   const { plan, states } = await found(what as string, await openBackstage(values));

@@ -94,7 +94,7 @@ Examples:
 `,
   graph: `symphony graph FILE|RUN [options]: a melody as a picture; of a run, with the states of its nodes.
 
-  --format FORM         mermaid (default; text for many editors and wikis) or svg
+  --format FORM         mermaid (default; text for many editors and wikis, with the bodies of maps) or svg (the top level)
   --out FILE            write it there; a name that ends in .svg means --format svg
 ${SHARED}
 

@@ -17,7 +17,8 @@ export async function history(args: string[]): Promise<number> {
   await index.refresh();
   const rows = index.query(sql as string);
   if (values["json"]) for (const row of rows) write(1, `${JSON.stringify(row)}\n`);
-  else write(1, tableOf(rows));
+  else if (rows.length > 0) write(1, tableOf(rows));
+  else write(2, "No rows.\n");
   return 0;
 }
 

@@ -45,7 +45,8 @@ export async function readPart(plan: Plan, values: Parsed["values"], backstage: 
   for (const [id, { outputs }] of pins) {
     const node = plan.nodes.find((one) => one.id === id) as PlanNode;
     for (const [slot, { name, required }] of node.outputs.entries())
-      if (required && outputs[slot] === undefined && faults.length === 0) fault("--pin", `${id} is pinned without its output ${name}; give it too, with --pin ${id}.${name}=...`);
+      if (required && outputs[slot] === undefined && isRead(plan, plan.nodes.indexOf(node), slot))
+        fault("--pin", `${id} is pinned without its output ${name}, which an edge takes; give it too, with --pin ${id}.${name}=...`);
   }
   const asked = { ...(to.length > 0 ? { to } : {}), ...(from.length > 0 ? { from } : {}) };
   if (faults.length === 0) {
@@ -122,14 +123,18 @@ async function keptRun(prefix: string, backstage: Backstage): Promise<KeptRunDat
   };
 }
 
+/** Whether an edge takes what a node gives at one of its ports. */
+function isRead({ graph, fromSlot, exit }: Plan, node: number, slot: number): boolean {
+  if (exit.some((one) => one.node === node && one.slot === slot)) return true;
+  for (let at = graph.outStart[node] as number; at < (graph.outStart[node + 1] as number); at++) if (fromSlot[graph.outEdges[at] as number] === slot) return true;
+  return false;
+}
+
 /** What a node that isn't run gave in an earlier run, by the names of its ports. Throws what is missing, or no longer fits. */
 async function outputsBefore(plan: Plan, at: number, kept: KeptRunData | undefined): Promise<Pin> {
   const node = plan.nodes[at] as PlanNode;
-  const { graph, fromSlot } = plan;
-  let isRead = plan.exit.some((exit) => exit.node === at);
-  for (let e = graph.outStart[at] as number; e < (graph.outStart[at + 1] as number); e++) if ((fromSlot[graph.outEdges[e] as number] as number) >= 0) isRead = true;
   // one that others only come after gives them nothing
-  if (!isRead && !kept) return { outputs: [] };
+  if (!node.outputs.some((_, slot) => isRead(plan, at, slot)) && !kept) return { outputs: [] };
   if (!kept)
     throw new Error(
       `${node.id} comes before, and isn't run; pin its outputs with --pin ${node.id}.${node.outputs[0]?.name ?? "PORT"}=..., or take those of an earlier run with --data RUN`,

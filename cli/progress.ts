@@ -8,7 +8,7 @@ import { fit, pad, type Paint, painter, spellMs, withoutControls, write } from "
 interface Row {
   id: string;
   title: string;
-  state: "waiting" | "running" | "done" | "skipped" | "failed" | "retrying" | "asking";
+  state: "waiting" | "running" | "done" | "skipped" | "cancelled" | "failed" | "retrying" | "asking";
   begun: number;
   ms: number;
   /** Its answer was kept from before. */
@@ -21,6 +21,7 @@ const SIGNS: Record<Row["state"], [string, Parameters<Paint>[0]]> = {
   running: ["▶", "green"],
   done: ["✓", "dim"],
   skipped: ["–", "dim"],
+  cancelled: ["⊘", "dim"],
   failed: ["✗", "red"],
   retrying: ["↻", "yellow"],
   asking: ["?", "blue"],
@@ -113,12 +114,12 @@ function createRows(plan: Plan): { rows: Row[]; take: (event: RunEvent) => Row |
           row.note = `${event.fraction > 0 ? `${Math.round(event.fraction * 100)} % ` : ""}${event.note}`;
           break;
         case "node.cancelled":
-          row.state = "skipped";
-          row.note = "cancelled";
+          row.state = "cancelled";
+          row.note = "";
           break;
         case "node.decided":
           row.state = "running";
-          row.note = event.reason;
+          row.note = `${event.approved ? "approved" : "rejected"}${event.reason ? `: ${event.reason}` : ""}`;
           break;
         case "node.log":
           row.note = event.message;

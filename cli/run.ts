@@ -64,6 +64,7 @@ export async function run(args: string[]): Promise<number> {
     ...(backstage.searched.length > 0 ? { searched: backstage.searched } : {}),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(values["fresh"] ? { fresh: true as const } : {}),
+    ...(values["wait"] ? { wait: true as const } : {}),
   };
   const attended = isAttended(values) || values["wait"] === true;
   return conduct(

@@ -77,7 +77,7 @@ async function list(backstage: Backstage, _: string[], values: Parsed["values"])
   const found = history.runs({ ...(melody === undefined ? {} : { melody }), ...(since === undefined ? {} : { since }) }).map((one) => standing(one, live));
   const told = found.filter((one) => state === undefined || one.state === state).slice(-(limit ?? found.length));
   for (const one of told) write(1, values["json"] ? `${JSON.stringify(one)}\n` : line(one));
-  if (told.length === 0 && !values["json"]) write(2, found.length > 0 ? "None of the runs that are kept is in that state.\n" : "No runs are kept yet.\n");
+  if (told.length === 0 && !values["json"]) write(2, (melody ?? state ?? since) !== undefined ? "None of the runs that are kept is like that.\n" : "No runs are kept yet.\n");
   return 0;
 }
 
@@ -105,7 +105,7 @@ async function show(backstage: Backstage, [name]: string[], values: Parsed["valu
     const plan = await planOfRun(backstage, folder);
     if (!plan) throw new SymphonyError("run/changed", `Cannot explain the run ${folder.id}: its melody, or an extension that it uses, isn't there any more`);
     if (!values["json"]) write(1, line(one));
-    tellExplanations(explain(plan, past.nodes), values["json"] === true);
+    tellExplanations(explain(plan, past.nodes), values["json"] === true, 1);
     return 0;
   }
   const snapshot = snapshotOf(folder.id, past);
@@ -115,8 +115,12 @@ async function show(backstage: Backstage, [name]: string[], values: Parsed["valu
   else {
     write(1, line(one));
     if (progress) write(1, `  ${spellProgress(progress)}\n`);
-    for (const { node, state, attempt, message } of nodes)
+    for (const { node, state, attempt, message, prompt, shown, until } of nodes) {
       write(1, `  ${withoutControls(node)}: ${state}${attempt > 1 ? `, attempt ${attempt}` : ""}${message ? `  ${withoutControls(message)}` : ""}\n`);
+      if (state !== "waiting" || until !== undefined || past.ended) continue;
+      const asked = [prompt, shown === undefined ? "" : JSON.stringify(shown).slice(0, 2000), `symphony runs approve ${folder.id.slice(0, 8)} ${node}`];
+      for (const text of asked) if (text) write(1, `    ${withoutControls(text)}\n`);
+    }
   }
   return 0;
 }
@@ -172,9 +176,13 @@ async function inHome<T>(backstage: Backstage, name: string, act: (home: Home, f
   }
 }
 
+const SAID = { pause: "paused", continue: "continued", cancel: "cancelled" } as const;
+
 async function steer(backstage: Backstage, [name]: string[], control: Control): Promise<number> {
   return inHome(backstage, name as string, async (home, { id }) => {
     await home.control(id, control);
+    const what = control.do === "decide" ? `${control.approved ? "approved" : "rejected"} ${control.node} of` : SAID[control.do];
+    write(2, `${withoutControls(what)} ${id.slice(0, 8)}\n`);
     return 0;
   });
 }

@@ -7,7 +7,7 @@ import { readKept, type RunResult, type Times } from "../pit/mod.ts";
 import { CODES, type Plan, type RunEvent, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
 import { type Parsed, text } from "./args.ts";
 import { explain, tellExplanations } from "./explain.ts";
-import { openHistory } from "./home/history.ts";
+import { type NodeTime, openHistory } from "./home/history.ts";
 import { knownRun, type RunFolder } from "./home/run-store.ts";
 import type { Home, Order, Told } from "./home/home.ts";
 import { openHome } from "./home/open.ts";
@@ -34,6 +34,7 @@ export async function conduct(backstage: Backstage, values: Parsed["values"], or
     try {
       const { warnings, next } = await home.begin(again ? { ...order, again } : order);
       for (const warning of warnings) write(2, `warning: ${withoutControls(warning)}\n`);
+      if (!again && !values["json"] && !values["quiet"]) write(2, `run ${order.run.slice(0, 8)}${next > 0 ? ", gone on with" : ""}\n`);
       // a person sees how it stands, a program every event
       if (values["json"] === true || (order.start && !again)) after ??= next - 1;
       const result = await view.follow(home, order.run, after, order.attended && isAttended(values), (n) => {
@@ -41,10 +42,11 @@ export async function conduct(backstage: Backstage, values: Parsed["values"], or
       });
       const exit = exitOf(result);
       view.stop(exit);
-      await deliver(backstage, values, result, performance.now() - begun);
+      await deliver(backstage, values, result, performance.now() - begun, view.say);
+      if (result.state !== "completed" && !values["json"]) write(2, `\`symphony resume ${order.run.slice(0, 8)} --retry\` tries again what failed or was cancelled.\n`);
       const folder = knownRun(backstage.home, order.run);
       if (folder && values["explain"] && plan)
-        tellExplanations(explain(plan, (await readKept(backstage.platform.appendFolder(folder.folder))).past.nodes), values["json"] === true);
+        tellExplanations(explain(plan, (await readKept(backstage.platform.appendFolder(folder.folder))).past.nodes), values["json"] === true, 2);
       if (folder) await remember(backstage, folder);
       return exit;
     } catch (cause) {
@@ -56,7 +58,7 @@ export async function conduct(backstage: Backstage, values: Parsed["values"], or
         write(2, withoutControls(`${cause.code}: ${cause.message}\n`));
         return exit;
       }
-      write(2, `warning: ${cause.message}; going on with the run here\n`);
+      write(2, "warning: the process that ran this run is gone; going on with the run here\n");
     } finally {
       await home.close(tellWait());
     }
@@ -67,37 +69,51 @@ export async function conduct(backstage: Backstage, values: Parsed["values"], or
 export function tellWait(): (runs: number) => void {
   let told = false;
   return (runs) => {
-    if (!told) write(2, `${runs === 1 ? "Another run is" : `${runs} other runs are`} under way in this process; it ends with them. Ctrl-C leaves them to their own commands.\n`);
+    const [what, has, goes] =
+      runs === 1
+        ? ["A run of another command is", "it has", "that command then goes on by itself"]
+        : [`${runs} runs of other commands are`, "they have", "those commands then go on by themselves"];
+    if (!told) write(2, `${what} under way in this process, which stays until ${has} ended. Ctrl-C ends it now; ${goes}.\n`);
     told = true;
   };
 }
+
+const TAKEN_UP_MS_MAX = 5000;
+const LOOK_AGAIN_MS = 100;
 
 /** Shows a run that somebody else has begun, to its end, and exits as it does. A signal ends the watching, never the run. */
 export async function watch(backstage: Backstage, values: Parsed["values"], run: string, plan: Plan | undefined): Promise<number> {
   const view = createView(values, plan, false, plan && timesOf(backstage, plan));
   const begun = performance.now();
   let after: number | undefined;
+  let lostAt = Number.NEGATIVE_INFINITY;
   for (;;) {
     const home = await openHome(backstage);
     try {
       const result = await view.follow(home, run, after, isAttended(values), (n) => {
         after = n;
       });
-      await deliver(backstage, values, result, performance.now() - begun);
+      await deliver(backstage, values, result, performance.now() - begun, view.say);
       return exitOf(result);
     } catch (cause) {
       // its owner went: it has ended, somebody else goes on with it, or nobody does, which is told
-      if (!(cause instanceof SymphonyError) || cause.code !== "home/lost") throw cause;
+      if (!(cause instanceof SymphonyError)) throw cause;
+      if (cause.code === "home/lost") lostAt = performance.now();
+      // whoever has ordered the run may be about to go on with it
+      else if (cause.code !== "run/control" || performance.now() - lostAt > TAKEN_UP_MS_MAX) throw cause;
     } finally {
       view.stop(130);
       await home.close(tellWait());
     }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   }
 }
 
 interface View {
   /** Tells all from after number `after` to the run's end; that end. */
   follow(home: Home, run: string, after: number | undefined, asks: boolean, onEvent: (n: number) => void): Promise<RunResult>;
+  /** Writes to standard output; resolves when it is read, or nobody reads any more. */
+  say(text: string): Promise<void>;
   /** Shows nothing more; a signal then ends the process, with this code. */
   stop(exit: number): void;
 }
@@ -106,7 +122,7 @@ interface View {
 const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 
 /** What the melody's nodes took before; nothing is known where the history can't be had. */
-export function timesOf({ home, platform }: Backstage, plan: Plan): Times {
+export function timesOf({ home, platform }: Backstage, plan: Plan): ReadonlyMap<string, NodeTime> {
   try {
     using history = openHistory(home, platform);
     return history.times(plan.id);
@@ -131,6 +147,8 @@ function createView(values: Parsed["values"], plan: Plan | undefined, cancels: b
   const progress = json || values["quiet"] || !plan ? undefined : showProgress(plan, { times, parallel });
   const output = createOutput(1);
   let onSignal = (): void => process.exit(130);
+  /** A person's wish, that outlasts the process that was told. */
+  let wantsCancel = false;
   heedSignals(() => onSignal());
   return {
     async follow(home, run, after, asks, onEvent) {
@@ -140,7 +158,12 @@ function createView(values: Parsed["values"], plan: Plan | undefined, cancels: b
           if ((cause as { code?: string }).code !== "home/lost") write(2, `warning: ${withoutControls(cause.message)}\n`);
         });
       };
-      if (cancels) onSignal = () => order({ do: "cancel", reason: "a person stopped it" });
+      const cancel = (): void => {
+        wantsCancel = true;
+        order({ do: "cancel", reason: "a person stopped it" });
+      };
+      if (cancels) onSignal = cancel;
+      if (wantsCancel) cancel();
       const questions = asks ? createQuestions(progress, (node, decision) => order({ do: "decide", node, ...decision })) : undefined;
       try {
         for (let last = after; ; ) {
@@ -180,6 +203,10 @@ function createView(values: Parsed["values"], plan: Plan | undefined, cancels: b
         questions?.stop();
       }
     },
+    say(text) {
+      output.write(text);
+      return output.flushed();
+    },
     stop(exit) {
       progress?.stop();
       onSignal = () => process.exit(exit);
@@ -188,12 +215,12 @@ function createView(values: Parsed["values"], plan: Plan | undefined, cancels: b
 }
 
 /** Copies outputs and tells them; what can't be copied is still told. */
-async function deliver({ artifacts }: Pick<Backstage, "artifacts">, values: Parsed["values"], result: RunResult, ms: number): Promise<void> {
+async function deliver({ artifacts }: Pick<Backstage, "artifacts">, values: Parsed["values"], result: RunResult, ms: number, say: View["say"]): Promise<void> {
   const out = text(values["out"]);
   try {
     if (out && result.state === "completed") await copyOutputs(artifacts, result, resolve(out));
   } finally {
-    if (values["json"]) write(1, `${JSON.stringify(finalObject(result))}\n`);
+    if (values["json"]) await say(`${JSON.stringify(finalObject(result))}\n`);
     else tell(result, out, ms);
   }
 }
@@ -204,12 +231,12 @@ function exitOf(result: RunResult): number {
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** The first signal cancels; a second SIGINT ends at once, for who doesn't want to wait. Holds until the process ends. */
+/** The first signal cancels; a second one ends at once, for who doesn't want to wait. Holds until the process ends. */
 function heedSignals(cancel: () => void): void {
   let seen = 0;
-  const onSignal = (signal: string): void => {
+  const onSignal = (): void => {
     if (seen++ === 0) cancel();
-    else if (signal === "SIGINT") process.exit(130);
+    else process.exit(130);
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
 }
@@ -224,7 +251,7 @@ function createQuestions(
 ): { take(told: Told): void; stop(): void } {
   const open = new Map<string, AbortController>();
   let asking: Promise<unknown> = Promise.resolve();
-  const put = (node: string, prompt: string, value: Value | undefined): void => {
+  const put = (node: string, prompt: string, value: unknown): void => {
     if (open.has(node)) return;
     const abort = new AbortController();
     open.set(node, abort);
@@ -241,14 +268,14 @@ function createQuestions(
   return {
     take(told) {
       if ("snapshot" in told) {
-        for (const { node, state, until, prompt } of told.snapshot.nodes)
-          if (state === "waiting" && until === undefined) put(node, prompt ?? "", undefined);
+        for (const { node, state, until, prompt, shown } of told.snapshot.nodes)
+          if (state === "waiting" && until === undefined) put(node, prompt ?? "", shown);
           else withdraw(node);
         return;
       }
       const { event } = told;
       if (!("node" in event)) return;
-      if (event.event === "node.waiting" && event.until === undefined) put(event.node, event.prompt, event.value);
+      if (event.event === "node.waiting" && event.until === undefined) put(event.node, event.prompt, event.value && forJson(event.value));
       else withdraw(event.node);
     },
     stop() {
@@ -260,12 +287,12 @@ function createQuestions(
 async function askPerson(
   path: string,
   prompt: string,
-  value: Value | undefined,
+  value: unknown,
   signal: AbortSignal,
   progress: { pause(): void; resume(): void } | undefined,
 ): Promise<{ approved: boolean; reason: string }> {
   progress?.pause();
-  const shown = value === undefined ? "" : `\n${withoutControls(JSON.stringify(forJson(value), null, 2).slice(0, 2000))}\n`;
+  const shown = value === undefined ? "" : `\n${withoutControls(JSON.stringify(value, null, 2).slice(0, 2000))}\n`;
   const lines = createInterface({ input: stdin, output: stderr });
   lines.on("SIGINT", () => process.emit("SIGINT"));
   try {

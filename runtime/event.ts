@@ -67,6 +67,8 @@ export interface RunOrigin {
   extensions: Readonly<Record<string, string>>;
   /** No answers that are kept count. */
   fresh?: true;
+  /** What waits for approval waits, also where nobody can be asked. */
+  wait?: true;
   /** Folders in which extensions were looked for besides. */
   searched?: readonly string[];
 }

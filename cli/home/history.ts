@@ -36,6 +36,8 @@ export interface Filter {
 export interface NodeTime {
   /** Of an item, where it is a map. */
   ms: number;
+  /** Of all items. */
+  wholeMs: number;
   runs: number;
 }
 
@@ -137,16 +139,18 @@ export function openHistory(home: string, platform: ProcessPlatform): History {
     times(melody) {
       const rows = database
         .prepare(
-          `SELECT node, avg(ms / max(items, 1)) AS ms, count(*) AS runs FROM node
+          `SELECT node, avg(ms / max(items, 1)) AS ms, avg(ms) AS wholeMs, count(*) AS runs FROM node
            WHERE run IN (SELECT run FROM run WHERE melody = ? ORDER BY began DESC LIMIT ?) AND state = 'completed' AND ran = 1 AND instr(node, '/') = 0 GROUP BY node`,
         )
         .all(melody, RUNS_MEASURED) as unknown as ({ node: string } & NodeTime)[];
-      return new Map(rows.map(({ node, ms, runs }) => [node, { ms, runs }]));
+      return new Map(rows.map(({ node, ms, wholeMs, runs }) => [node, { ms, wholeMs, runs }]));
     },
     query(sql) {
       const fail = (why: string, cause?: unknown): SymphonyError =>
         new SymphonyError("cli/usage", `Cannot query the history: ${why}; \`symphony help history\` shows its tables`, { cause });
       if (!/^(\s|\(|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(select|with|values|explain)\b/i.test(sql)) throw fail("a query begins with SELECT or WITH");
+      // what stands in quotes and comments aside
+      if (/;\s*\S/.test(sql.replace(/'[^']*'|"[^"]*"|\[[^\]]*\]|`[^`]*`|--[^\n]*|\/\*[\s\S]*?\*\//g, ""))) throw fail("it is more than one statement");
       const reader = new DatabaseSync(path, { readOnly: true });
       try {
         return reader.prepare(sql).all() as Record<string, unknown>[];

@@ -143,7 +143,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     const wasPaused = past.state === "paused";
     launch(
       on,
-      { ...order, approved },
+      { ...order, approved, attended: order.attended || origin.wait === true },
       {
         folder,
         journal: await openJournal(files, kept, { durability: order.durability }),
@@ -160,7 +160,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
       },
     );
     // who paused it didn't ask that another process goes on
-    if (order.again && wasPaused) await control(order.run, { do: "pause", stop: false });
+    if (wasPaused && order.again && (order.start || past.order === order.id)) await control(order.run, { do: "pause", stop: false });
     return { warnings, next };
   }
 
@@ -296,7 +296,11 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
 
   async function control(run: string, order: Control): Promise<void> {
     const live = lives.get(run);
-    if (!live) throw new SymphonyError("run/control", `Cannot ${spellControl(order)} the run ${run}: it isn't under way`);
+    if (!live)
+      throw new SymphonyError(
+        "run/control",
+        `Cannot ${spellControl(order)} the run ${run}: it isn't under way; if it hasn't ended, \`symphony resume ${run.slice(0, 8)}\` goes on with it`,
+      );
     const { handle, view } = live;
     switch (order.do) {
       case "pause":

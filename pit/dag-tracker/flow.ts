@@ -133,11 +133,11 @@ export function checkType(value: Value | undefined, type: PortType, place: strin
 }
 
 /** Why a frame that has nothing left to do can't give its outputs, or undefined. */
-export function outputFault({ plan, outputs, prefix }: Frame): unknown {
+export function outputFault({ plan, outputs, prefix }: Frame, isPart: boolean): unknown {
   try {
     for (const [at, { name, type, required }] of plan.outputs.entries()) {
       const value = outputs[at];
-      if (required && value === undefined)
+      if (required && value === undefined && !isPart)
         throw new SymphonyError("run/failed", `Cannot give the output ${JSON.stringify(name)}: what feeds it was skipped; mark it optional if that may be`);
       checkType(value, type, `${prefix}outputs.${name}`);
     }

@@ -1,6 +1,7 @@
 // What a log says of a run: each node's last state, and what a resume needs of it. Pure; checks every change against the table
 // of states. Leaves out reading the log.
-import { type Plan, type PlanNode, type RunEvent, type RunState, SymphonyError, type Value } from "../../runtime/mod.ts";
+import { type Plan, type PlanNode, type RunEvent, type RunState, SymphonyError, type Value, valueToJson } from "../../runtime/mod.ts";
+import type { StoredValue } from "./written.ts";
 import { moveNode, moveRun, type NodeState } from "./states.ts";
 
 export interface PastNode {
@@ -21,8 +22,9 @@ export interface PastNode {
   ms: number;
   /** Of a map. */
   items: number;
-  /** What a person is asked, while it waits. */
+  /** What a person is asked, while it waits, and what is shown beside, as JSON; a large value by its hash. */
   prompt: string | undefined;
+  shown: unknown;
   /** Why it was run or not, as far as events say it. */
   why: { does: "memory" | "ran" | "skipped" | "pinned"; says: string } | undefined;
 }
@@ -92,6 +94,7 @@ function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node:
       ms: 0,
       items: 0,
       prompt: undefined,
+      shown: undefined,
       why: undefined,
     };
     nodes.set(event.node, node);
@@ -135,10 +138,15 @@ function foldNode(nodes: Map<string, PastNode>, event: Extract<RunEvent, { node:
     case "node.waiting":
       node.until = event.until ?? 0;
       node.prompt = event.prompt;
+      node.shown = shownOf(event.value);
       return;
     case "node.decided":
       node.decided = { approved: event.approved, reason: event.reason };
   }
+}
+
+function shownOf(value: Value | StoredValue | undefined): unknown {
+  return value === undefined ? undefined : value.tag === "stored" ? { stored: value.val } : valueToJson(value);
 }
 
 /** A run as it stands, for whoever comes late: all that follows are the events from number `next` on. */
@@ -162,6 +170,8 @@ export interface NodeSnapshot {
   items?: number;
   until?: number;
   prompt?: string;
+  /** What a person is to say yes or no to, as JSON. */
+  shown?: unknown;
   why?: PastNode["why"];
   code?: string;
   message?: string;
@@ -171,7 +181,7 @@ export interface NodeSnapshot {
 
 export function snapshotOf(run: string, past: Past): RunSnapshot {
   const nodes = [...past.nodes].map(([node, one]): NodeSnapshot => {
-    const { state, attempt, began, ms, items, until, prompt, why, error, after } = one;
+    const { state, attempt, began, ms, items, until, prompt, shown, why, error, after } = one;
     return {
       node,
       state,
@@ -180,7 +190,7 @@ export function snapshotOf(run: string, past: Past): RunSnapshot {
       ...(state === "completed" ? { ms } : {}),
       ...(items ? { items } : {}),
       ...(until && (state === "waiting" || state === "retrying") ? { until } : {}),
-      ...(prompt !== undefined && state === "waiting" ? { prompt } : {}),
+      ...(prompt !== undefined && state === "waiting" ? { prompt, ...(shown === undefined ? {} : { shown }) } : {}),
       ...(why ? { why } : {}),
       ...(error && state === "failed" ? { code: error.detail ?? error.code, message: error.message, after } : {}),
     };

@@ -276,7 +276,7 @@ class Run implements RunHandle {
       if (frame.over) return;
       frame.stopped = true;
       // of a part, outputs may be missing
-      frame.onEnd(frame, frame.failure ?? (frame === this.#root && this.#part ? undefined : outputFault(frame)));
+      frame.onEnd(frame, frame.failure ?? outputFault(frame, frame === this.#root && this.#part !== undefined));
     },
   });
 

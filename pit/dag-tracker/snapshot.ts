@@ -24,11 +24,12 @@ interface Head {
   order?: string;
 }
 
-interface NodeLine extends Omit<PastNode, "outputs" | "error" | "after" | "prompt" | "decided" | "why"> {
+interface NodeLine extends Omit<PastNode, "outputs" | "error" | "after" | "prompt" | "shown" | "decided" | "why"> {
   node: string;
   outputs?: (Written | [])[];
   error?: Pick<SymphonyError, "code" | "message" | "detail" | "step">;
   prompt?: string;
+  shown?: unknown;
   why?: PastNode["why"];
   after?: PastNode["after"];
   decided?: PastNode["decided"];
@@ -97,6 +98,7 @@ export function* readSnapshot(bytes: Uint8Array): Generator<void, { run: string;
       if (typeof node !== "string") throw damaged(`line ${number} is about no node`);
       past.nodes.set(node, {
         prompt: undefined,
+        shown: undefined,
         decided: undefined,
         why: undefined,
         after: undefined,
