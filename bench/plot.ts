@@ -7,6 +7,7 @@ export interface Series {
 }
 
 const PANEL = { width: 380, height: 260, left: 62, top: 40, right: 16, bottom: 46 };
+const LABEL_HEIGHT = 13;
 const LINES = ["#1F4FC4", "#BA2B15", "#5F4DB8", "#954B00", "#0A7256", "#A2338B"];
 
 /** A grid of panels, two beside each other; names stand at the lines' ends, so that colour isn't the only cue. */
@@ -38,6 +39,7 @@ export function plot(panels: { title: string; series: Series[] }[], axes: { x: s
       parts.push(`<path class="grid" d="M${left} ${y}H${left + wide}"/><text x="${left - 6}" y="${y + 4}" text-anchor="end">${spell(10 ** power)}</text>`);
     }
     parts.push(`<text x="${left + wide / 2}" y="${top + tall + 34}" text-anchor="middle">${escaped(axes.x)}</text>`);
+    const labels: { x: number; y: number; name: string; colour: string }[] = [];
     for (const { name, points } of series) {
       if (points.length === 0) continue;
       const colour = LINES[names.indexOf(name.split(",")[0] as string) % LINES.length];
@@ -45,8 +47,15 @@ export function plot(panels: { title: string; series: Series[] }[], axes: { x: s
       parts.push(`<polyline fill="none" stroke="${colour}" stroke-width="2" points="${points.map(([x, y]) => `${px(x)},${py(y)}`).join(" ")}"/>`);
       for (const [x, y] of points)
         parts.push(`<circle cx="${px(x)}" cy="${py(y)}" r="3" fill="${colour}"><title>${escaped(`${name}: ${spell(x)}, ${y.toPrecision(3)}`)}</title></circle>`);
-      const isLate = px(endX) > left + wide * 0.6;
-      parts.push(`<text x="${px(endX) + (isLate ? -6 : 6)}" y="${py(endY) - 7}" text-anchor="${isLate ? "end" : "start"}" fill="${colour}">${escaped(name)}</text>`);
+      labels.push({ x: px(endX), y: py(endY) - 7, name, colour: colour as string });
+    }
+    // those that end at the same place stand below each other
+    labels.sort((a, b) => a.y - b.y);
+    for (const [index, label] of labels.entries()) {
+      const above = labels[index - 1];
+      if (above && label.y < above.y + LABEL_HEIGHT) label.y = above.y + LABEL_HEIGHT;
+      const isLate = label.x > left + wide * 0.6;
+      parts.push(`<text x="${label.x + (isLate ? -4 : 6)}" y="${label.y}" text-anchor="${isLate ? "end" : "start"}" style="fill:${label.colour}">${escaped(label.name)}</text>`);
     }
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">

@@ -202,9 +202,7 @@ async function startDbos(folder: string, durability: Durability): Promise<Peer> 
   asOwner("pg_ctl", ["-D", data, "-w", "-t", "30", "-l", join(folder, "log"), "-o", options, "start"]);
   const stop = (): void => asOwner("pg_ctl", ["-D", data, "-m", "fast", "-w", "-t", "30", "stop"]);
   try {
-    const peer = await startPeer(`DBOS, PostgreSQL ${versions.at(-1)}${durability === "power" ? "" : ", commit async"}`, PEER_NODES_MAX, "dbos.mjs", [
-      `postgresql://postgres@127.0.0.1:${port}/bench`,
-    ]);
+    const peer = await startPeer(`DBOS${durability === "power" ? "" : ", commits async"}`, PEER_NODES_MAX, "dbos.mjs", [`postgresql://postgres@127.0.0.1:${port}/bench`]);
     return {
       ...peer,
       async stop() {
