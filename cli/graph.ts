@@ -1,10 +1,10 @@
 // `symphony graph`: a melody as a picture, with the states of a run.
 import { existsSync, writeFileSync } from "node:fs";
-import { type PastNode, readKept } from "../pit/mod.ts";
+import type { PastNode } from "../pit/mod.ts";
 import { type DiagramStates, type Plan, SymphonyError, toMermaid, toSvg } from "../runtime/mod.ts";
 import { readArgs, text, usage } from "./args.ts";
 import { help } from "./help.ts";
-import { planOfRun } from "./home/kept-run.ts";
+import { planOfRun, readRun } from "./home/kept-run.ts";
 import { findRunFolder } from "./home/run-store.ts";
 import { soundMelody } from "./melody-file.ts";
 import { write } from "./print.ts";
@@ -43,9 +43,9 @@ export async function graph(args: string[]): Promise<number> {
 async function found(what: string, backstage: Backstage): Promise<{ plan: Plan; states?: DiagramStates }> {
   if (existsSync(what) || !/^[0-9a-f-]{4,36}$/.test(what)) return soundMelody(what, backstage.catalogue);
   const folder = findRunFolder(backstage.home, what);
-  const plan = await planOfRun(backstage, folder);
+  const { past } = await readRun(backstage, folder);
+  const plan = await planOfRun(backstage, past);
   if (!plan) throw new SymphonyError("run/changed", `Cannot draw the run ${folder.id}: its melody, or an extension that it uses, isn't there any more`);
-  const { past } = await readKept(backstage.platform.appendFolder(folder.folder));
   return { plan, states: new Map([...past.nodes].map(([path, node]) => [path, { state: node.state, ...noteOf(path, node, past.nodes) }])) };
 }
 

@@ -1,9 +1,9 @@
 // Which part of a melody a command asks for: up to nodes, from nodes, with pinned outputs and those of an earlier run.
-import { partOf, readKept, readValues, spellValues } from "../pit/mod.ts";
+import { partOf, type Past, readValues, spellValues } from "../pit/mod.ts";
 import { type Fault, type Plan, type PlanNode, type RunPart, spellPortType, spellValueType, SymphonyError, type Value, valueFault, valueFits } from "../runtime/mod.ts";
 import { near } from "../runtime/near.ts";
 import { type Parsed, text, texts } from "./args.ts";
-import { planOfRun } from "./home/kept-run.ts";
+import { planOfRun, readRun } from "./home/kept-run.ts";
 import { findRunFolder } from "./home/run-store.ts";
 import { valueFromText, withStored } from "./inputs.ts";
 import type { Backstage } from "./stage.ts";
@@ -101,15 +101,15 @@ export async function readPart(plan: Plan, values: Parsed["values"], backstage: 
 interface KeptRunData {
   run: string;
   plan: Plan;
-  nodes: Awaited<ReturnType<typeof readKept>>["past"]["nodes"];
+  nodes: Past["nodes"];
   load(outputs: readonly (Value | undefined)[]): Promise<(Value | undefined)[]>;
 }
 
 async function keptRun(prefix: string, backstage: Backstage): Promise<KeptRunData> {
   const folder = findRunFolder(backstage.home, prefix);
-  const plan = await planOfRun(backstage, folder);
+  const { past } = await readRun(backstage, folder);
+  const plan = await planOfRun(backstage, past);
   if (!plan) throw new SymphonyError("run/changed", `Cannot take data of the run ${folder.id}: its melody, or an extension that it uses, isn't there any more`);
-  const { past } = await readKept(backstage.platform.appendFolder(folder.folder));
   return {
     run: folder.id,
     plan,

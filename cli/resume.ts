@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { readArgs, text, texts, usage, whole } from "./args.ts";
 import { help } from "./help.ts";
-import { planOfRun } from "./home/kept-run.ts";
+import { planOfRun, readRun } from "./home/kept-run.ts";
 import { findRunFolder } from "./home/run-store.ts";
 import { checkWritable } from "./outputs.ts";
 import { withoutControls, write } from "./print.ts";
@@ -49,5 +49,6 @@ export async function resume(args: string[]): Promise<number> {
     attended: isAttended(values) || values["wait"] === true,
     fresh: values["fresh"] === true,
   };
-  return conduct(backstage, values, order, await planOfRun(backstage, folder));
+  const { past } = await readRun(backstage, folder);
+  return conduct(backstage, values, order, await planOfRun(backstage, past));
 }

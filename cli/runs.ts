@@ -1,5 +1,5 @@
 // `symphony runs`: the runs that a home keeps: looking at them, steering those under way, deleting.
-import { createProgress, type KeptRun, readKept, type RunProgress, type RunSnapshot, snapshotOf } from "../pit/mod.ts";
+import { createProgress, type KeptRun, type Past, type RunProgress, type RunSnapshot, snapshotOf } from "../pit/mod.ts";
 import { SymphonyError } from "../runtime/mod.ts";
 import { near } from "../runtime/near.ts";
 import { type Parsed, readArgs, text, usage, whole } from "./args.ts";
@@ -9,7 +9,7 @@ import { help } from "./help.ts";
 import { openHistory, type RunSummary, summaryOf } from "./home/history.ts";
 import type { Control, Home } from "./home/home.ts";
 import { lookAtHome, openHome } from "./home/open.ts";
-import { planOfRun } from "./home/kept-run.ts";
+import { planOfRun, readRun } from "./home/kept-run.ts";
 import { findRunFolder, type RunFolder } from "./home/run-store.ts";
 import { spellMs, withoutControls, write } from "./print.ts";
 import { type Backstage, openBackstage } from "./stage.ts";
@@ -99,10 +99,10 @@ function standing(one: RunSummary, live: ReadonlyMap<string, string>): RunSummar
 
 async function show(backstage: Backstage, [name]: string[], values: Parsed["values"]): Promise<number> {
   const folder = findRunFolder(backstage.home, name as string);
-  const { past } = await readKept(backstage.platform.appendFolder(folder.folder));
+  const { past } = await readRun(backstage, folder);
   const one = standing(summaryOf(folder.id, past), await liveIn(backstage));
   if (values["explain"]) {
-    const plan = await planOfRun(backstage, folder);
+    const plan = await planOfRun(backstage, past);
     if (!plan) throw new SymphonyError("run/changed", `Cannot explain the run ${folder.id}: its melody, or an extension that it uses, isn't there any more`);
     if (!values["json"]) write(1, line(one));
     tellExplanations(explain(plan, past.nodes), values["json"] === true, 1);
@@ -110,7 +110,7 @@ async function show(backstage: Backstage, [name]: string[], values: Parsed["valu
   }
   const snapshot = snapshotOf(folder.id, past);
   const { nodes } = snapshot;
-  const progress = past.ended ? undefined : await progressOf(backstage, folder, snapshot, past.started?.parallel ?? 16);
+  const progress = past.ended ? undefined : await progressOf(backstage, past, snapshot);
   if (values["json"]) write(1, `${JSON.stringify({ ...one, ...(progress ? { progress } : {}), nodes })}\n`);
   else {
     write(1, line(one));
@@ -125,17 +125,17 @@ async function show(backstage: Backstage, [name]: string[], values: Parsed["valu
   return 0;
 }
 
-async function progressOf(backstage: Backstage, folder: RunFolder, snapshot: RunSnapshot, parallel: number): Promise<RunProgress | undefined> {
-  const plan = await planOfRun(backstage, folder);
+async function progressOf(backstage: Backstage, past: Past, snapshot: RunSnapshot): Promise<RunProgress | undefined> {
+  const plan = await planOfRun(backstage, past);
   if (!plan) return undefined;
   const progress = createProgress(plan, timesOf(backstage, plan), () => Date.now());
   progress.take({ snapshot });
-  return progress.overall(parallel);
+  return progress.overall(past.started?.parallel ?? 16);
 }
 
 /** What two runs have in common and what not, node by node. Ends with 1 where their outputs differ. */
 async function compare(backstage: Backstage, names: string[], values: Parsed["values"]): Promise<number> {
-  const [one, other] = await Promise.all(names.map(async (name) => readKept(backstage.platform.appendFolder(findRunFolder(backstage.home, name).folder))));
+  const [one, other] = await Promise.all(names.map(async (name) => readRun(backstage, findRunFolder(backstage.home, name))));
   const [first, second] = [(one as KeptRun).past, (other as KeptRun).past];
   const rows = comparePasts(first, second);
   const [outputs, same] = compareOutputs(first, second);
@@ -161,7 +161,8 @@ async function liveIn(backstage: Backstage): Promise<ReadonlyMap<string, string>
 
 async function watchRun(backstage: Backstage, [name]: string[], values: Parsed["values"]): Promise<number> {
   const folder = findRunFolder(backstage.home, name as string);
-  return watch(backstage, values, folder.id, await planOfRun(backstage, folder));
+  const { past } = await readRun(backstage, folder);
+  return watch(backstage, values, folder.id, await planOfRun(backstage, past));
 }
 
 // ---- steering ----

@@ -3,11 +3,12 @@
 import process, { stderr, stdin } from "node:process";
 import { createInterface } from "node:readline/promises";
 import { resolve } from "node:path";
-import { readKept, type RunResult, type Times } from "../pit/mod.ts";
+import type { RunResult, Times } from "../pit/mod.ts";
 import { CODES, type Plan, type RunEvent, SymphonyError, type Value, valueToJson } from "../runtime/mod.ts";
 import { type Parsed, text } from "./args.ts";
 import { explain, tellExplanations } from "./explain.ts";
 import { type NodeTime, openHistory } from "./home/history.ts";
+import { readRun } from "./home/kept-run.ts";
 import { knownRun, type RunFolder } from "./home/run-store.ts";
 import type { Home, Order, Told } from "./home/home.ts";
 import { openHome } from "./home/open.ts";
@@ -45,8 +46,7 @@ export async function conduct(backstage: Backstage, values: Parsed["values"], or
       await deliver(backstage, values, result, performance.now() - begun, view.say);
       if (result.state !== "completed" && !values["json"]) write(2, `\`symphony resume ${order.run.slice(0, 8)} --retry\` tries again what failed or was cancelled.\n`);
       const folder = knownRun(backstage.home, order.run);
-      if (folder && values["explain"] && plan)
-        tellExplanations(explain(plan, (await readKept(backstage.platform.appendFolder(folder.folder))).past.nodes), values["json"] === true, 2);
+      if (folder && values["explain"] && plan) tellExplanations(explain(plan, (await readRun(backstage, folder)).past.nodes), values["json"] === true, 2);
       if (folder) await remember(backstage, folder);
       return exit;
     } catch (cause) {

@@ -16,25 +16,25 @@ export async function connect({ home, artifacts }: Backstage): Promise<Home | un
   let next = 0;
   let lost: SymphonyError | undefined;
   /** What waits for an answer, or is told things. */
-  const open_ = new Map<number, { take(answer: Answer): void; fail(cause: Error): void }>();
+  const asked = new Map<number, { take(answer: Answer): void; fail(cause: Error): void }>();
 
   opened.listen((answer) => {
-    if ("id" in answer) open_.get(answer.id)?.take(answer);
+    if ("id" in answer) asked.get(answer.id)?.take(answer);
   });
   socket.on("close", () => {
     lost = new SymphonyError("home/lost", `Cannot go on: process ${pid}, which owned the home, is gone`);
-    for (const { fail } of open_.values()) fail(lost);
-    open_.clear();
+    for (const { fail } of asked.values()) fail(lost);
+    asked.clear();
   });
 
-  type Asked = Question extends infer One ? (One extends Question ? Omit<One, "id"> : never) : never;
-  const ask = <T>(question: Asked): Promise<T> =>
+  type Unnumbered = Question extends infer One ? (One extends Question ? Omit<One, "id"> : never) : never;
+  const ask = <T>(question: Unnumbered): Promise<T> =>
     new Promise((resolve, reject) => {
       if (lost) throw lost;
       const id = next++;
-      open_.set(id, {
+      asked.set(id, {
         take(answer) {
-          open_.delete(id);
+          asked.delete(id);
           if ("error" in answer) reject(readError(answer.error));
           else resolve((answer as { answer: T }).answer);
         },
@@ -57,12 +57,12 @@ export async function connect({ home, artifacts }: Backstage): Promise<Home | un
       const id = next++;
       const ended = new Promise<RunResult>((resolve, reject) => {
         if (lost) throw lost;
-        open_.set(id, {
+        asked.set(id, {
           take(answer) {
             if ("snapshot" in answer) take({ snapshot: answer.snapshot });
             else if ("event" in answer) take({ event: parseEvent(answer.event, run) } satisfies Told);
             else {
-              open_.delete(id);
+              asked.delete(id);
               if ("error" in answer) reject(readError(answer.error));
               else if ("end" in answer) readResult(run, answer.end, artifacts).then(resolve, reject);
             }
@@ -74,12 +74,12 @@ export async function connect({ home, artifacts }: Backstage): Promise<Home | un
       return {
         ended,
         stop() {
-          if (open_.delete(id) && !lost) say(socket, { id, ask: "unfollow" });
+          if (asked.delete(id) && !lost) say(socket, { id, ask: "unfollow" });
         },
       };
     },
     async close() {
-      open_.clear();
+      asked.clear();
       socket.destroy();
     },
   };

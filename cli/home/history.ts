@@ -3,9 +3,10 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { type KeptRun, type Past, readKept } from "../../pit/mod.ts";
+import { type KeptRun, type Past } from "../../pit/mod.ts";
 import { type ProcessPlatform, SymphonyError } from "../../runtime/mod.ts";
 import { inTransaction, isDamage, openDatabase, putAside } from "./database.ts";
+import { readRun } from "./kept-run.ts";
 import { TABLES } from "./tables.ts";
 import { listRunFolders, type RunFolder } from "./run-store.ts";
 
@@ -86,7 +87,7 @@ export function openHistory(home: string, platform: ProcessPlatform): History {
   }
 
   const read = async (folder: RunFolder, stamp: string): Promise<void> => {
-    const kept = await readKept(platform.appendFolder(folder.folder)).catch((cause: Error) => cause);
+    const kept = await readRun({ platform }, folder).catch((cause: Error) => cause);
     if (kept instanceof Error) putUnreadable(database, folder.id, kept, stamp);
     else put(database, kept, stamp);
   };

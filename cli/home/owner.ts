@@ -45,6 +45,7 @@ import { near } from "../../runtime/near.ts";
 import { approvals } from "../approvals.ts";
 import { usage } from "../args.ts";
 import { type Backstage, openStage, type Stage } from "../stage.ts";
+import { readRun } from "./kept-run.ts";
 import type { Begun, Control, Following, Home, Order, Told } from "./home.ts";
 import { createRunFolder, findRunFolder, knownRun, removeRun, type RunFolder } from "./run-store.ts";
 import { serveHome } from "./server.ts";
@@ -270,7 +271,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     };
     const end = live?.log.subscribe((event) => (waiting ? waiting.push(event) : tell(event)));
     const caughtUp = (async (): Promise<RunResult | undefined> => {
-      const { events, first, past } = await readKept(platform.appendFolder(findRunFolder(home, run).folder));
+      const { events, first, past } = await readRun(backstage, findRunFolder(home, run));
       // what isn't yet published may not yet be safe
       const isTold = ({ n }: RunEvent): boolean => !live || n < live.view.next;
       if (after !== undefined && after + 1 >= first) for (const event of events.filter(isTold)) tell(event);

@@ -1,11 +1,10 @@
 // A run's journal as files in a folder: pieces that only grow, and from time to time a snapshot that takes the place of those before
 // it, so that reading a run again takes no longer than its nodes and its last events. Leaves out the lines (journal.ts).
-import { type AppendFile, type AppendFolder, type EventSink, type RunEvent, type RunPart, SymphonyError } from "../../runtime/mod.ts";
+import { type AppendFile, type AppendFolder, type EventSink, type RunEvent, type RunPart, SymphonyError, type Value } from "../../runtime/mod.ts";
 import { drain, journalSteps, LineWriter, readJournal, spellEvent, spellHeader } from "./journal.ts";
 import { emptyPast, foldEvent, type Past } from "./past.ts";
 import { readSnapshot, snapshotSteps } from "./snapshot.ts";
 import { loadLarge, loadPins, type StoredValue, type ValueStore } from "./written.ts";
-import type { Value } from "../../runtime/mod.ts";
 
 /** What survives: the end of our process, or a loss of power. */
 export type Durability = "process" | "power";
@@ -292,8 +291,8 @@ export async function loadPast(past: Past, store: ValueStore): Promise<void> {
   }
   const part = past.started?.part;
   if (part) (part as { pins: RunPart["pins"] }).pins = await loadPins(part.pins, store);
-  for (const values of [past.started?.inputs] as (Record<string, Value> | undefined)[])
-    for (const [name, value] of Object.entries(values ?? {})) (values as Record<string, Value>)[name] = (await load(value)) as Value;
+  const inputs = past.started?.inputs as Record<string, Value> | undefined;
+  for (const [name, value] of Object.entries(inputs ?? {})) (inputs as Record<string, Value>)[name] = (await load(value)) as Value;
 }
 
 /** Loads what a run that has ended gave. */

@@ -1,6 +1,6 @@
 // What pure nodes gave before, by what it hangs on: component, settings and inputs. Says why an answer is taken or not. Leaves out
 // where answers are kept (a port), and the call itself.
-import { type ArtifactRef, type Digest, type Entry, type Item, type Value } from "../../runtime/mod.ts";
+import type { ArtifactRef, Digest, Entry, Item, Value } from "../../runtime/mod.ts";
 import { outputsIn, storedId, type StoredValue, written, writtenOutputs } from "./written.ts";
 
 /** Texts by their keys. What is put may be lost, and is never wrong. */

@@ -22,11 +22,13 @@ export function markAll(count: number, start: Iterable<number>, next: (node: num
 
 /** Nodes that this one's edges lead to, what stands in for it, and what comes after the node that it stands in for. */
 function* after({ graph, nodes }: Plan, node: number): Generator<number> {
-  for (let at = graph.outStart[node] as number; at < (graph.outStart[node + 1] as number); at++) yield graph.to[graph.outEdges[at] as number] as number;
+  yield* targets(graph, node);
   const { fallback, isFallback } = nodes[node] as PlanNode;
   if (fallback >= 0) yield fallback;
   if (!isFallback) return;
-  for (const [failed, one] of nodes.entries())
-    if (one.fallback === node)
-      for (let at = graph.outStart[failed] as number; at < (graph.outStart[failed + 1] as number); at++) yield graph.to[graph.outEdges[at] as number] as number;
+  for (const [failed, one] of nodes.entries()) if (one.fallback === node) yield* targets(graph, failed);
+}
+
+function* targets({ outStart, outEdges, to }: Plan["graph"], node: number): Generator<number> {
+  for (let at = outStart[node] as number; at < (outStart[node + 1] as number); at++) yield to[outEdges[at] as number] as number;
 }
