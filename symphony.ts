@@ -3,7 +3,7 @@
 import { argv, exit } from "node:process";
 import version from "./package.json" with { type: "json" };
 
-const COMMANDS = ["run", "resume", "runs", "graph", "history", "validate", "format", "artifacts", "ext", "help"] as const;
+const COMMANDS = ["run", "resume", "runs", "graph", "history", "validate", "format", "artifacts", "ext", "permissions", "audit", "help"] as const;
 
 async function main(args: string[]): Promise<number> {
   const [name = "help", ...rest] = args;
@@ -37,6 +37,10 @@ async function main(args: string[]): Promise<number> {
       return (await import("./cli/artifacts.ts")).artifacts(rest);
     case "ext":
       return (await import("./cli/ext.ts")).ext(rest);
+    case "permissions":
+      return (await import("./cli/permissions.ts")).permissions(rest);
+    case "audit":
+      return (await import("./cli/audit.ts")).audit(rest);
     case "help":
     case "--help":
     case "-h":

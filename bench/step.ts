@@ -17,6 +17,7 @@ import {
 } from "../runtime/mod.ts";
 import { createFileStorage } from "../runtime/platform/system.ts";
 import { FUEL, guest, TIME_MS } from "../tests/components.ts";
+import { createTestServices } from "../tests/services.ts";
 import { createTestPlatform } from "../tests/platform.ts";
 import { type Contestant, head, keepInFlight, Mismatch, race, same } from "./figures.ts";
 
@@ -38,7 +39,7 @@ export async function bench(): Promise<void> {
       catalogue,
       preparer: createPreparer({ platform, cache: createFileStorage(join(folder, "cache")) }),
       pool,
-      artifacts: createArtifactStore({ platform, storage: createFileStorage(join(folder, "artifacts")) }),
+      services: await createTestServices(join(folder, "home"), platform, createArtifactStore({ platform, storage: createFileStorage(join(folder, "artifacts")) })),
     });
     let run = 0;
     const tracker = (check: boolean) =>

@@ -1,6 +1,6 @@
 // What a run would do: its nodes in order, what each asks for, what it took before. Nothing is run.
 import { partOf } from "../pit/mod.ts";
-import { type Plan, type PlanNode, type RunPart, weightedPath } from "../runtime/mod.ts";
+import { describeCapability, type Plan, type PlanNode, type RunPart, weightedPath } from "../runtime/mod.ts";
 import type { NodeTime } from "./home/history.ts";
 import { pad, painter, spellMs, withoutControls, write } from "./print.ts";
 
@@ -64,8 +64,7 @@ function notesOf({ work, retry, timeoutMs, isFallback }: PlanNode): string[] {
   if (isFallback) notes.push("only in another's place");
   if (work.does === "call") {
     const { pure, capabilities } = work.manifest;
-    if (capabilities.files) notes.push("reads granted folders");
-    if (capabilities.artifacts !== "none") notes.push(capabilities.artifacts === "write" ? "stores artifacts" : "reads artifacts");
+    notes.push(...capabilities.map(describeCapability));
     if (pure) notes.push("pure: a kept answer may do");
   }
   if (work.does === "map" || work.does === "melody") notes.push(`${work.body.nodes.length} nodes inside`);

@@ -1,5 +1,5 @@
 // `symphony ext`: the installed extensions.
-import { type PortSpec, spellPortType, spellShapes, valueToJson } from "../runtime/mod.ts";
+import { describeCapability, type PortSpec, spellPortType, spellShapes, valueToJson } from "../runtime/mod.ts";
 import { readArgs, usage } from "./args.ts";
 import { help } from "./help.ts";
 import { withoutControls, write } from "./print.ts";
@@ -43,10 +43,7 @@ export async function ext(args: string[]): Promise<number> {
           `  set ${[...manifest.settings.values()].map((spec) => `${port(spec)}${spec.default ? ` = ${JSON.stringify(valueToJson(spec.default))}` : ""}`).join(", ")}\n`,
         ),
       );
-    write(
-      1,
-      `  may ${[capabilities.files ? "read granted folders" : "", capabilities.artifacts === "none" ? "" : `${capabilities.artifacts} artifacts`].filter(Boolean).join(", ") || "compute, and nothing else"}; at most ${limits.memoryMiB} MiB, ${limits.timeMs} ms a call\n\n`,
-    );
+    write(1, `  asks to ${capabilities.map(describeCapability).join("; to ") || "compute, and nothing else"}; at most ${limits.memoryMiB} MiB, ${limits.timeMs} ms a call\n\n`);
   }
   for (const fault of catalogue.faults) write(2, `${withoutControls(fault.message)}\n`);
   if (!values["json"]) write(2, `Isolation: a process for each component, closed in by ${platform.confinement}.\n`);

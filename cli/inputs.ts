@@ -22,7 +22,7 @@ import { near } from "../runtime/near.ts";
 
 export interface RunInputs {
   values: Map<string, Value>;
-  grants: Grants;
+  grants: Grants & { project: string };
 }
 
 /** `given` are NAME=VALUE. All faults are told together. */
@@ -75,7 +75,7 @@ export async function readInputs(
   }
   if (faults.length > 0)
     throw new SymphonyError("melody/input", `Cannot run ${plan.id}:\n${faults.map(({ path, message }) => `  ${path ? `input ${path}: ` : ""}${message}`).join("\n")}`, { faults });
-  return { values, grants: { folders } };
+  return { values, grants: { folders, project: projectOf(realpathSync(dirname(resolve(melodyFile)))) } };
 }
 
 /** An artifact that a person names is granted, as the store knows it. */

@@ -8,6 +8,7 @@ import { findRunFolder } from "./home/run-store.ts";
 import { checkWritable } from "./outputs.ts";
 import { withoutControls, write } from "./print.ts";
 import { durabilityOf } from "./run.ts";
+import { moreRights } from "./rights.ts";
 import { openBackstage } from "./stage.ts";
 import { conduct, isAttended } from "./watch.ts";
 
@@ -18,6 +19,7 @@ export async function resume(args: string[]): Promise<number> {
     parallel: { type: "string" },
     timeout: { type: "string" },
     approve: { type: "string", multiple: true },
+    allow: { type: "string", multiple: true },
     durability: { type: "string" },
     wait: { type: "boolean" },
     fresh: { type: "boolean" },
@@ -38,7 +40,12 @@ export async function resume(args: string[]): Promise<number> {
   const out = text(values["out"]);
   if (out) checkWritable(resolve(out));
   const folder = findRunFolder(backstage.home, prefix);
+  const { past } = await readRun(backstage, folder);
+  const plan = await planOfRun(backstage, past);
+  const { grants, once } = await moreRights(backstage, past.started?.origin, plan, texts(values["allow"]), isAttended(values));
   const order = {
+    ...(grants.length > 0 ? { grants } : {}),
+    ...(once.length > 0 ? { once } : {}),
     id: crypto.randomUUID(),
     run: folder.id,
     resume: { retry: values["retry"] === true, from },
@@ -49,6 +56,5 @@ export async function resume(args: string[]): Promise<number> {
     attended: isAttended(values) || values["wait"] === true,
     fresh: values["fresh"] === true,
   };
-  const { past } = await readRun(backstage, folder);
-  return conduct(backstage, values, order, await planOfRun(backstage, past));
+  return conduct(backstage, values, order, plan);
 }

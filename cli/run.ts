@@ -13,6 +13,7 @@ import { soundMelody } from "./melody-file.ts";
 import { checkWritable } from "./outputs.ts";
 import { PART_OPTIONS, readPart } from "./part.ts";
 import { withoutControls, write } from "./print.ts";
+import { decideRights, keepDecisions, questionsOf, readAllowed } from "./rights.ts";
 import { openBackstage } from "./stage.ts";
 import { conduct, isAttended, timesOf } from "./watch.ts";
 
@@ -24,6 +25,7 @@ export async function run(args: string[]): Promise<number> {
     parallel: { type: "string" },
     timeout: { type: "string" },
     approve: { type: "string", multiple: true },
+    allow: { type: "string", multiple: true },
     durability: { type: "string" },
     wait: { type: "boolean" },
     fresh: { type: "boolean" },
@@ -52,13 +54,19 @@ export async function run(args: string[]): Promise<number> {
   const folders = Object.fromEntries([...grants.folders].map(([name, { path }]) => [name, path]));
   if (values["dry-run"]) {
     tellDryRun(dryRun(plan, part, timesOf(backstage, plan), folders), values["json"] === true);
+    if (!values["json"]) await decideRights(questionsOf(plan, grants, readAllowed(texts(values["allow"]), plan, grants, "run"), backstage), false);
     return 0;
   }
+  const allowed = readAllowed(texts(values["allow"]), plan, grants, "run");
+  const decided = await decideRights(questionsOf(plan, grants, allowed, backstage), isAttended(values));
+  await keepDecisions(backstage, decided.always);
   const { id: source } = await artifacts.put(new TextEncoder().encode(written), "application/vnd.symphony.melody+json");
   const origin: RunOrigin = {
     source,
     file: resolve(file),
     folders,
+    project: grants.project,
+    ...(allowed.length + decided.grants.length > 0 ? { grants: [...allowed, ...decided.grants] } : {}),
     approved,
     extensions: await usedExtensions(plan, backstage),
     ...(backstage.searched.length > 0 ? { searched: backstage.searched } : {}),
@@ -70,7 +78,16 @@ export async function run(args: string[]): Promise<number> {
   return conduct(
     backstage,
     values,
-    { id: crypto.randomUUID(), run: crypto.randomUUID(), start: { origin, inputs, ...(part ? { part } : {}) }, parallel, durability, approved, attended },
+    {
+      id: crypto.randomUUID(),
+      run: crypto.randomUUID(),
+      start: { origin, inputs, ...(part ? { part } : {}) },
+      parallel,
+      durability,
+      approved,
+      attended,
+      ...(decided.once.length > 0 ? { once: decided.once } : {}),
+    },
     plan,
   );
 }

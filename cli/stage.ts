@@ -1,5 +1,5 @@
 // Wires platform, runtime and Pit for a command, and closes them in reverse order. Leaves out what the command does.
-import { statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { availableParallelism, homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { env } from "node:process";
@@ -10,12 +10,17 @@ import {
   createPreparer,
   discoverExtensions,
   type ExtensionHost,
+  type HostServices,
   type LoadedCatalogue,
+  type Permissions,
   type ProcessPlatform,
   SymphonyError,
 } from "../runtime/mod.ts";
 import { createFileStorage, createSystemPlatform, ensureFolder } from "../runtime/platform/system.ts";
 import { openAnswers } from "./home/answers.ts";
+import { openPermissions } from "./home/grants.ts";
+import { openKeys } from "./home/keys.ts";
+import { homeSettings, readSecret } from "./home/settings.ts";
 import { embedded } from "./embedded.ts";
 import { type Parsed, text, texts } from "./args.ts";
 
@@ -34,6 +39,7 @@ export interface Stage extends Backstage {
   /** The extensions that are installed now, also those in these folders, and a host for them. */
   hostFor(searched: readonly string[], durability: Durability): Promise<{ catalogue: LoadedCatalogue; host: ExtensionHost }>;
   artifactsFor(durability: Durability): ArtifactStore;
+  permissions: Permissions;
   /** What pure nodes gave before. */
   memory: Memory;
   [Symbol.asyncDispose](): Promise<void>;
@@ -57,6 +63,19 @@ export async function openBackstage(values: Parsed["values"]): Promise<Backstage
   return { home, platform, catalogue, searched, artifacts: openArtifacts(home, platform, "process") };
 }
 
+function realpathIfThere(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** With its links followed, as paths that are judged are. */
+export function userHome(): string | undefined {
+  return realpathIfThere(homedir());
+}
+
 async function discover(platform: ProcessPlatform, home: string, searched: readonly string[]): Promise<LoadedCatalogue> {
   const folders = [...(embedded ? [] : [join(root, "extensions")]), ...searched, join(home, "extensions")];
   return discoverExtensions(platform, folders, embedded ? await embedded.extensions() : []);
@@ -77,6 +96,8 @@ export async function openStage(backstage: Backstage): Promise<Stage> {
     durable ??= openArtifacts(home, platform, "power");
     return durable;
   };
+  const permissions = await openPermissions(home, platform);
+  const keys = openKeys(home);
   const answers = openAnswers(home);
   const memory = createMemory({
     store: answers,
@@ -94,13 +115,37 @@ export async function openStage(backstage: Backstage): Promise<Stage> {
     memory,
     async hostFor(searched, durability) {
       const catalogue = await discover(platform, home, searched);
-      return { catalogue, host: createExtensionHost({ catalogue, preparer, pool, artifacts: artifactsFor(durability) }) };
+      // what the settings say now counts for the runs that begin now, and policies for all
+      const settings = homeSettings(home);
+      permissions.setPolicies(settings.policies);
+      const services: HostServices = {
+        artifacts: artifactsFor(durability),
+        permissions,
+        http: platform.http,
+        isPrivateHost: (host) => settings.privateHosts.includes(host),
+        provider: (name) => (Object.hasOwn(settings.models, name) ? settings.models[name] : undefined),
+        providers: () => Object.keys(settings.models),
+        keys,
+        secret: async (name) => readSecret(settings, name),
+        openFolder(path) {
+          const real = realpathIfThere(path);
+          if (real !== undefined && `${real}/`.startsWith(`${home}/`))
+            throw new SymphonyError("files/denied", "Cannot use this folder: it is inside of Symphony's own home, which no step may read");
+          return platform.folder(path, home);
+        },
+        command: (request) => platform.command(request),
+        userHome: userHome(),
+      };
+      return { catalogue, host: createExtensionHost({ catalogue, preparer, pool, services }) };
     },
     artifactsFor,
+    permissions,
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       await platform[Symbol.asyncDispose]();
       answers.close();
+      keys.close();
+      await permissions.close();
     },
   };
 }

@@ -1,5 +1,6 @@
 // What happens in a run, as numbered records: appended, made durable, then published, and only then followed by effects.
 // Leaves out where they are kept (a sink; the journal is one).
+import type { RunGrant } from "./extension/permission/policy.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ErrorCode, StepDetails } from "./error.ts";
 import type { Value } from "./value.ts";
@@ -22,7 +23,14 @@ export type RunRecord = { run: string } & (
       part?: RunPart;
     }
   /** Its process had ended, or what failed is tried again. `cut` are bytes of a torn journal that were left out, `resets` paths of nodes whose past doesn't count any more; `order` tells one resume from another. */
-  | { event: "run.resumed"; confinement: string; cut: number; resets?: readonly string[]; order?: string }
+  | {
+      event: "run.resumed";
+      confinement: string;
+      cut: number;
+      resets?: readonly string[];
+      order?: string /** Granted besides what the run began with. */;
+      grants?: readonly RunGrant[];
+    }
   | { event: "run.paused"; stop: boolean }
   | { event: "run.continued" }
   /** `again`: it was under way when its process ended; what it did before may have been done, and its idempotency key is the same. */
@@ -36,6 +44,8 @@ export type RunRecord = { run: string } & (
   | { event: "node.failed"; node: string; code: ErrorCode; detail?: string; step?: StepDetails; message: string; then: "stop" | "continue" | "skip" | "fallback" }
   | { event: "node.progress"; node: string; fraction: number; note: string }
   | { event: "node.log"; node: string; level: string; message: string }
+  /** A language model was used; `cost` by the prices in the home's settings. */
+  | { event: "node.model"; node: string; model: string; inputTokens: number; outputTokens: number; cost: number }
   /** Whether what a pure node gave before stands for a call, and why (not). */
   | { event: "node.memory"; node: string; hit: boolean; why: string }
   /** Isn't run: a person, or an earlier run (`of`), gave its outputs. */
@@ -61,6 +71,10 @@ export interface RunOrigin {
   file: string;
   /** Granted folders by the name of their input. */
   folders: Readonly<Record<string, string>>;
+  /** The folder that the melody belongs to. */
+  project?: string;
+  /** What was granted for this run, and refused. */
+  grants?: readonly RunGrant[];
   approved: readonly string[];
   timeoutMs?: number;
   /** Components by extension: SHA-256 of their bytes. */

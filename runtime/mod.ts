@@ -3,16 +3,33 @@ export { type Clock, systemClock } from "./clock.ts";
 export { CODES, type ErrorCode, type Fault, SymphonyError } from "./error.ts";
 export { Gathered } from "./workflow/condition.ts";
 export { createEventLog, type EndState, type EventLog, type EventSink, type RunEvent, type RunOrigin, type RunPart, type RunRecord, type RunState } from "./event.ts";
-export type { ArtifactPort, Grants } from "./extension/capabilities.ts";
+export type { ArtifactPort, Grants, HostServices, KeyStore, ModelProvider } from "./extension/capabilities/services.ts";
 export { createExtensionHost, type ExtensionHost, type StepNote } from "./extension/host.ts";
 export { type Gated, gate } from "./extension/gate/gate.ts";
 export { createIsolatePool, type IsolatePool } from "./extension/isolate/pool.ts";
 export { createCatalogue, discoverExtensions, type Extension, type LoadedCatalogue } from "./extension/loader.ts";
-export { type Manifest, parseManifest, type PortSpec } from "./extension/manifest.ts";
+export { type Manifest, parseManifest, type PortSpec } from "./extension/manifest/manifest.ts";
+export { type Capability, describeCapability } from "./extension/manifest/capability.ts";
 export { createPreparer, type Preparer } from "./extension/prepare/prepare.ts";
 export { JSON_DEPTH_MAX, tooDeepAt } from "./json-depth.ts";
 export { compareUtf8 } from "./order.ts";
-export { parseSettings, type Settings } from "./settings.ts";
+export { type AuditEntry, type AuditLine, type AuditLog, type AuditRead, openAudit, readAudit } from "./extension/permission/audit.ts";
+export { createPermissions, type Permissions } from "./extension/permission/permissions.ts";
+export {
+  type Asked,
+  askedRights,
+  askedTexts,
+  type Decisions,
+  decisionsFor,
+  type Grant,
+  grantHolds,
+  openQuestions,
+  type Policy,
+  type RunFacts,
+  type RunGrant,
+} from "./extension/permission/policy.ts";
+export { covers, describeRight, makeRight, parseRight, type Right, spellPathObject } from "./extension/permission/right.ts";
+export { NO_SETTINGS, parseSettings, type SecretPlace, type Settings } from "./settings.ts";
 export type { AppendFile, AppendFolder, Digest, Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
 export {
   type ArtifactRef,

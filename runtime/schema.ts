@@ -66,6 +66,24 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: readonly PropertyKey[], ra
       faults.push({ path: spellPath(path), message: `${spellValue(value)} stands here${expected ? `, expected ${expected}` : ", which is none of the forms allowed"}` });
       return;
     }
+    case "invalid_key": {
+      const key = String(path.at(-1));
+      const why = issue.issues[0];
+      faults.push({
+        path: spellPath(path),
+        message: `${JSON.stringify(key.slice(0, 128))} is no name here: ${(why?.code === "custom" && saysOf(why)) || (why ? `expected ${expectation(why)}` : "")}`,
+      });
+      return;
+    }
+    case "custom": {
+      const says = saysOf(issue);
+      if (says) {
+        faults.push({ path: spellPath(path), message: `${spellValue(value)} stands here; ${says}` });
+        return;
+      }
+      faults.push({ path: spellPath(path), message: `${spellValue(value)} stands here, expected ${expectation(issue)}` });
+      return;
+    }
     case "invalid_value":
       faults.push({
         path: spellPath(path),
@@ -78,6 +96,12 @@ function faultsOfIssue(issue: z.core.$ZodIssue, base: readonly PropertyKey[], ra
         message: missing && issue.code === "invalid_type" ? `it is missing; expected ${expectation(issue)}` : `${spellValue(value)} stands here, expected ${expectation(issue)}`,
       });
   }
+}
+
+/** What a check of ours says, as a sentence of its own. */
+function saysOf(issue: z.core.$ZodIssue): string | undefined {
+  const { says } = (issue.code === "custom" ? issue.params : undefined) ?? {};
+  return typeof says === "string" ? says : undefined;
 }
 
 function depth(issues: readonly z.core.$ZodIssue[]): number {

@@ -4,11 +4,12 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { $init as initBindgen, generateTypes } from "@bytecodealliance/jco-transpile/component";
 import { walkComponent } from "../runtime/extension/gate/component.ts";
-import { parseManifest } from "../runtime/extension/manifest.ts";
+import { parseManifest } from "../runtime/extension/manifest/manifest.ts";
+import { manifestJsonSchema } from "../runtime/extension/manifest/schema.ts";
 import { spellShapes } from "../runtime/workflow/shapes.ts";
 import { melodyJsonSchema } from "../runtime/workflow/melody.ts";
 import { wasmTools } from "./wasm-tools.ts";
-import { witSource, worldOf } from "./wit.ts";
+import { HOST_INTERFACES, wasiInterfaces, wasiSource, witSource, worldOf } from "./wit.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -20,7 +21,7 @@ export async function generateBindings(): Promise<Map<string, string>> {
   const imports: Record<string, Record<string, string>> = {};
   const exports: Record<string, { kind: string; functions: Record<string, string> }> = {};
   for (const kind of ["operator", "instrument"] as const) {
-    const source = witSource(root, worldOf("all", kind, { files: true, artifacts: true }));
+    const source = witSource(root, worldOf("all", kind, HOST_INTERFACES));
     const component = tools.componentNew(tools.componentEmbed({ witSource: source, world: "all", dummy: true }), []);
     const walked = walkComponent(component, { memoryPages: 1024, tableElements: 1024, startFuel: 0n });
     for (const { name, functions } of walked.imports) imports[name] = Object.fromEntries([...functions].sort());
@@ -30,7 +31,19 @@ export async function generateBindings(): Promise<Map<string, string>> {
       files.set(place, `// Generated from wit/ by \`npm run bindings\`; never edited.\n${new TextDecoder().decode(bytes)}`);
     }
   }
-  const table = JSON.stringify({ imports, exports }, null, 2);
+  const wasi: Record<string, Record<string, string>> = {};
+  const names = wasiInterfaces(root);
+  for (const entry of ["wasi:cli/run", "wasi:http/incoming-handler"]) {
+    const full = names.find((name) => name.startsWith(`${entry}@`));
+    const offered = names.filter((name) => !/:cli\/run@|incoming-handler@/.test(name));
+    const source = wasiSource(root, `world all {\n${offered.map((name) => `  import ${name};`).join("\n")}\n  export ${full};\n}\n`);
+    const component = tools.componentNew(tools.componentEmbed({ witSource: source, world: "all", dummy: true }), []);
+    const walked = walkComponent(component, { memoryPages: 1024, tableElements: 1024, startFuel: 0n });
+    const base = (name: string): string => name.replace(/@0\.2\.\d+$/, "");
+    for (const { name, functions } of walked.imports) wasi[base(name)] = Object.fromEntries([...functions].sort());
+    for (const { name, functions } of walked.exports) exports[base(name)] = { kind: entry === "wasi:cli/run" ? "command" : "handler", functions: Object.fromEntries(functions) };
+  }
+  const table = JSON.stringify({ imports, wasi, exports }, null, 2);
   files.set(
     "wit/bindings/contracts.ts",
     `// Generated from wit/ by \`npm run bindings\`; never edited. Every interface that a component may import or export, with\n// the types of its functions as the gate spells them.\nimport type { Contracts } from "../../runtime/extension/gate/types.ts";\n\nexport const CONTRACTS: Contracts = ${table};\n`,
@@ -42,6 +55,7 @@ export async function generateBindings(): Promise<Map<string, string>> {
     "extensions/shapes.ts",
     `// Generated from the manifests by \`npm run bindings\`; never edited. The extensions that ship, for melodies that are built in code.\n\n${spellShapes(manifests, "SHIPPED")}`,
   );
+  files.set("docs/manifest-1.schema.json", `${JSON.stringify(manifestJsonSchema(), null, 2)}\n`);
   files.set("docs/melody-1.schema.json", `${JSON.stringify(melodyJsonSchema(), null, 2)}\n`);
   return files;
 }

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, wri
 import { basename, dirname, join, resolve } from "node:path";
 import type { Carried } from "../cli/embedded.ts";
 import { createPreparer } from "../runtime/extension/prepare/prepare.ts";
-import { parseManifest } from "../runtime/extension/manifest.ts";
+import { parseManifest } from "../runtime/extension/manifest/manifest.ts";
 import { createFileStorage, createSystemPlatform } from "../runtime/platform/system.ts";
 import { buildExtension } from "./build-extension.ts";
 import { extensionFolders, shimWithoutWorker } from "./setup.ts";

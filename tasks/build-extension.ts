@@ -7,14 +7,14 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { SymphonyError } from "../runtime/error.ts";
 import { Cursor, Sink } from "../runtime/extension/gate/cursor.ts";
-import { type Manifest, parseManifest } from "../runtime/extension/manifest.ts";
+import { type Manifest, parseManifest } from "../runtime/extension/manifest/manifest.ts";
 import { ENTRY } from "../runtime/extension/prepare/prepare.ts";
 import { wasmTools } from "./wasm-tools.ts";
-import { witSource, worldOf } from "./wit.ts";
+import { ASKED_BY, HOST_INTERFACES, type HostInterface, interfacesOf, witSource, worldOf } from "./wit.ts";
 
 const root = join(import.meta.dirname, "..");
 /** Changes when this file makes something else out of the same source. */
-const BUILDER = "3";
+const BUILDER = "4";
 
 /** Whether the component in `folder` is made from the sources that stand there now. False where it can't be told. */
 export function isCurrent(folder: string): boolean {
@@ -41,7 +41,8 @@ export async function buildExtension(folder: string): Promise<"built" | "current
   const { manifest, source, target, stamp } = readSource(folder);
   if (isCurrent(folder)) return "current";
   const from = fingerprint(folder);
-  const world = worldOf("mine", manifest.kind, { files: manifest.capabilities.files, artifacts: manifest.capabilities.artifacts !== "none" });
+  if (manifest.kind === "addon") throw new SymphonyError("extension/unbuilt", `Cannot build ${folder}: nothing runs addons yet`);
+  const world = worldOf("mine", manifest.kind, interfacesOf(manifest));
   const wit = witSource(root, world);
   const component = source.endsWith(".js") ? await fromJavaScript(source, manifest, wit) : await fromCore(source, manifest, wit);
   mkdirSync(dirname(target), { recursive: true });
@@ -70,7 +71,7 @@ function fingerprint(folder: string): string {
 
 async function fromCore(source: string, manifest: Manifest, wit: string): Promise<Uint8Array> {
   const core = source.endsWith(".ts") ? await compileAssemblyScript(source) : compileC(source);
-  const { interfaceName, functionName } = ENTRY[manifest.kind];
+  const { interfaceName, functionName } = ENTRY[manifest.kind as keyof typeof ENTRY];
   const renamed = renameExports(
     core,
     new Map([
@@ -180,12 +181,14 @@ function checkImports(source: string, bundled: string, manifest: Manifest): void
   const { exports, imports } = new Bun.Transpiler({ loader: "js" }).scan(bundled);
   const wanted = manifest.kind === "operator" ? "transform" : "inference";
   const faults: string[] = [];
+  const granted = interfacesOf(manifest);
   if (!exports.includes(wanted)) faults.push(`it exports ${exports.join(", ") || "nothing"}; ${manifest.kind === "operator" ? "an operator" : "an instrument"} exports ${wanted}`);
   for (const { path } of imports) {
-    const name = /^symphony:host\/(files|artifacts)@/.exec(path)?.[1];
-    if (name === "files" && !manifest.capabilities.files) faults.push(`it imports ${path}; the manifest must ask for it: files = "read" under [capabilities]`);
-    if (name === "artifacts" && manifest.capabilities.artifacts === "none")
-      faults.push(`it imports ${path}; the manifest must ask for it: artifacts = "read" or "write" under [capabilities]`);
+    const name = /^symphony:host\/([a-z-]+)@/.exec(path)?.[1] as HostInterface | undefined;
+    if (name !== undefined && HOST_INTERFACES.includes(name) && !granted.includes(name))
+      faults.push(
+        `it imports ${path}; ${ASKED_BY[name] ? `the manifest must ask for it under [[capabilities.${ASKED_BY[name]}]]` : "a step that is pure can't have it; leave pure out of the manifest"}`,
+      );
   }
   if (faults.length) throw new SymphonyError("extension/unbuilt", `Cannot build ${source}:\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
 }

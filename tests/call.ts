@@ -5,6 +5,7 @@ import { createExtensionHost, createIsolatePool, createPreparer, discoverExtensi
 import { createFileStorage } from "../runtime/platform/system.ts";
 import { createArtifactStore } from "../pit/mod.ts";
 import { createTestPlatform, root } from "./platform.ts";
+import { createTestServices } from "./services.ts";
 
 export interface CallOptions {
   /** Granted folders by name. */
@@ -18,14 +19,16 @@ const platform = createTestPlatform();
 const catalogue = await discoverExtensions(platform, [join(root, "extensions"), join(root, "tests/guests")]);
 const pool = createIsolatePool({ platform });
 export const artifacts = createArtifactStore({ platform, storage: createFileStorage(join(home, "artifacts")) });
-const host = createExtensionHost({ catalogue, preparer: createPreparer({ platform, cache: createFileStorage(join(home, "cache")) }), pool, artifacts });
+// what is granted is other tests' matter
+const services = await createTestServices(home, platform, artifacts, '[[permissions]]\nextension = "*"\nallow = ["file:read:/**", "file:write:/**"]\n');
+const host = createExtensionHost({ catalogue, preparer: createPreparer({ platform, cache: createFileStorage(join(home, "cache")) }), pool, services });
 let calls = 0;
 
 /** Calls extension `name`; settings are plain JSON, defaults come from its manifest. */
 export async function callExtension(name: string, inputs: Record<string, Value>, settings: Record<string, unknown> = {}, options: CallOptions = {}): Promise<CallAnswer> {
   const manifest = catalogue.get(name);
   if (!manifest) throw new Error(`${name}: ${catalogue.faults.map(({ message }) => message).join("\n")}`);
-  const { plan, faults } = planMelody({ id: "test", nodes: [{ id: "step", kind: manifest.kind, uses: name, settings }], edges: [] }, catalogue);
+  const { plan, faults } = planMelody({ id: "test", nodes: [{ id: "step", kind: manifest.kind as "operator", uses: name, settings }], edges: [] }, catalogue);
   const setting = faults.find(({ path }) => path.includes(".settings."));
   if (setting) return { error: { kind: "invalid-settings", code: "melody.invalid", message: setting.message, name: setting.path } };
   const node = plan.nodes[0];

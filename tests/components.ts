@@ -113,7 +113,7 @@ export function coreText({ pages = 2, process = `(i32.const ${RESULT})`, post = 
 /** Makes an operator out of a core module in text form; `edit` changes the contracts that it is built against. */
 export async function componentOf(core: string, edit: (wit: string) => string = (wit) => wit): Promise<Uint8Array> {
   const tools = await wasmTools();
-  const wit = edit(witSource(root, worldOf("mine", "operator", { files: false, artifacts: false })));
+  const wit = edit(witSource(root, worldOf("mine", "operator", [])));
   return tools.componentNew(tools.componentEmbed({ binary: tools.parse(core), witSource: wit, world: "mine", stringEncoding: "utf8" }), []);
 }
 

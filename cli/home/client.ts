@@ -51,6 +51,7 @@ export async function connect({ home, artifacts }: Backstage): Promise<Home | un
       return ask<Begun>({ ask: "begin", order: spellOrder(order) });
     },
     control: (run, control) => ask<void>({ ask: "control", run, control }),
+    permit: (order) => ask<Awaited<ReturnType<Home["permit"]>>>({ ask: "permit", order: order as Extract<Question, { ask: "permit" }>["order"] }),
     live: () => ask<{ pid: number; runs: LiveRun[] }>({ ask: "live" }),
     remove: (run) => ask<void>({ ask: "remove", run }),
     follow(run, after, take) {

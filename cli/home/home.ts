@@ -1,7 +1,13 @@
 // A home as commands use it: they begin runs in it, follow and steer them. One process owns a home and runs what runs; the others
 // talk to it. Types; the one (owner.ts) and the other (client.ts) are come by in open.ts.
 import type { Durability, RunResult, RunSnapshot } from "../../pit/mod.ts";
-import type { RunEvent, RunOrigin, RunPart, Value } from "../../runtime/mod.ts";
+import type { Grant, RunEvent, RunGrant, RunOrigin, RunPart, Value } from "../../runtime/mod.ts";
+
+/** What a person decides about permissions. */
+export type PermissionOrder =
+  | { do: "decide"; of: { id: string; publisher?: string | undefined; asked: readonly string[] }; rights: readonly string[]; decision: "allow" | "deny" }
+  | { do: "revoke"; numbers: readonly number[] }
+  | { do: "revoke-run"; run: string; extension: string; right?: string | undefined };
 
 /** A run to begin, or to go on with. */
 export interface Order {
@@ -26,6 +32,10 @@ export interface Order {
   attended: boolean;
   /** Takes no answer that is kept. */
   fresh?: boolean;
+  /** Granted for as long as the run is under way now; a resume asks anew. */
+  once?: readonly RunGrant[];
+  /** Granted to a run that is gone on with, besides what it began with. */
+  grants?: readonly RunGrant[];
 }
 
 export interface Begun {
@@ -56,6 +66,8 @@ export interface Home {
   begin(order: Order): Promise<Begun>;
   /** Throws `run/control` where the order can't be taken. */
   control(run: string, control: Control): Promise<void>;
+  /** Grants that were made or taken back; of a run, how many. */
+  permit(order: PermissionOrder): Promise<{ grants: readonly Grant[]; count: number }>;
   /**
    * Tells what happens in a run, under way or ended: the events after number `after` if they can still be told, a snapshot and what
    * follows it otherwise. Without a gap, and none twice.

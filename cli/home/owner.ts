@@ -29,14 +29,18 @@ import {
   createEventLog,
   type EventLog,
   type ExtensionHost,
+  type Grant,
   type Grants,
   melodyError,
+  parseRight,
   type Plan,
   planMelody,
   readMelody,
   type RunEvent,
+  type RunGrant,
   type RunOrigin,
   type RunPart,
+  spellPathObject,
   spellPortType,
   SymphonyError,
   type Value,
@@ -46,7 +50,7 @@ import { approvals } from "../approvals.ts";
 import { usage } from "../args.ts";
 import { type Backstage, openStage, type Stage } from "../stage.ts";
 import { readRun } from "./kept-run.ts";
-import type { Begun, Control, Following, Home, Order, Told } from "./home.ts";
+import type { Begun, Control, Following, Home, Order, PermissionOrder, Told } from "./home.ts";
 import { createRunFolder, findRunFolder, knownRun, removeRun, type RunFolder } from "./run-store.ts";
 import { serveHome } from "./server.ts";
 import { socketPath } from "./wire.ts";
@@ -211,6 +215,8 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
 
   function launch(on: Stage, order: Order, { folder, journal, plan, host, grants, inputs, parallel, past, resets, origin, part, fresh }: Launch): void {
     const run = folder.id;
+    const asked = origin ?? past?.started?.origin;
+    on.permissions.beginRun(run, [...runGrants(asked), ...(past ? (order.grants ?? []) : []), ...(order.once ?? [])]);
     const log = createEventLog(journal.sink, past?.next);
     const view = past ? withoutOutputs(past) : emptyPast();
     log.subscribe((event) => foldEvent(view, event, false));
@@ -241,10 +247,12 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
       order: order.id,
       ...(past ? { past } : {}),
       ...(origin ? { origin } : {}),
+      ...(past && order.grants?.length ? { grants: order.grants } : {}),
       ...(part ? { part } : {}),
     });
     const ended = handle.ended.then(async (result) => {
       host.endRun(run);
+      on.permissions.endRun(run);
       await journal.close();
       lives.delete(run);
       return result;
@@ -295,6 +303,20 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     };
   }
 
+  async function permit(order: PermissionOrder): Promise<{ grants: readonly Grant[]; count: number }> {
+    stage ??= await openStage(backstage);
+    const { permissions } = stage;
+    if (order.do === "revoke-run") {
+      if (!lives.has(order.run)) throw new SymphonyError("run/control", `Cannot take rights from the run ${order.run}: it isn't under way`);
+      const count = permissions.revokeInRun(order.run, order.extension, order.right === undefined ? undefined : parseRight(order.right));
+      return { grants: [], count };
+    }
+    const { of } = order as Extract<PermissionOrder, { do: "decide" }>;
+    const grants =
+      order.do === "revoke" ? await permissions.revoke(order.numbers) : await permissions.decide({ ...of, publisher: of.publisher }, order.rights.map(parseRight), order.decision);
+    return { grants, count: grants.length };
+  }
+
   async function control(run: string, order: Control): Promise<void> {
     const live = lives.get(run);
     if (!live)
@@ -328,6 +350,7 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
   const owner: Home = {
     begin,
     control,
+    permit,
     follow,
     live: async () => ({ pid: process.pid, runs: [...lives].map(([run, { handle }]) => ({ run, state: handle.state })) }),
     async remove(run) {
@@ -395,12 +418,29 @@ export async function usedExtensions(plan: Plan, { catalogue, platform }: Pick<B
   return used;
 }
 
+/** What the run grants by itself, to each that asks: reading its folders and its project; then what a person granted and refused. */
+function runGrants(origin: RunOrigin | undefined): RunGrant[] {
+  if (!origin) return [];
+  const paths = [...new Set([...Object.values(origin.folders), ...(origin.project === undefined ? [] : [origin.project])])];
+  return [
+    ...paths.map(
+      (path): RunGrant => ({
+        extension: "*",
+        right: `file:read:${spellPathObject(path, true)}`,
+        decision: "allow",
+        by: path === origin.project ? "the run: its project" : "the run: a folder that it was given",
+      }),
+    ),
+    ...(origin.grants ?? []),
+  ];
+}
+
 function grantsOf(origin: RunOrigin, { platform, home }: Stage): Grants {
   const folders = Object.entries(origin.folders).map(([name, path]) => {
     if (!existsSync(path)) throw new SymphonyError("run/changed", `Cannot resume: the folder ${JSON.stringify(path)} that was granted as ${name} isn't there any more`);
     return [name, { path, folder: platform.folder(path, home) }] as const;
   });
-  return { folders: new Map(folders) };
+  return { folders: new Map(folders), project: origin.project };
 }
 
 function checkPart(plan: Plan, part: RunPart, from: readonly string[]): void {

@@ -150,6 +150,8 @@ function serve(home: Home, socket: Socket, store: ValueStore, onClose: () => voi
         return home.begin(await readOrder(question.order, store));
       case "control":
         return home.control(question.run, question.control);
+      case "permit":
+        return home.permit(question.order);
       case "live":
         return home.live();
       default:

@@ -13,7 +13,7 @@ import type { Order } from "./home.ts";
 import { ownerFolder } from "./lock.ts";
 
 /** Raised when what is said changes. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 /** Inputs of a run travel in one. */
 const LINE_BYTES_MAX = 64 * 1024 * 1024;
 /** The least that all systems take for a socket's path, without its end. */
@@ -21,6 +21,18 @@ const PATH_BYTES_MAX = 100;
 
 const run = z.string().regex(/^[0-9a-f-]{36}$/, "the id of a run");
 const text = z.string().max(100_000);
+
+const grant = z.strictObject({ extension: text, right: text, decision: z.enum(["allow", "deny"]), by: text });
+const permission = z.discriminatedUnion("do", [
+  z.strictObject({
+    do: z.literal("decide"),
+    of: z.strictObject({ id: text, publisher: text.optional(), asked: z.array(text).max(10_000) }),
+    rights: z.array(text).max(10_000),
+    decision: z.enum(["allow", "deny"]),
+  }),
+  z.strictObject({ do: z.literal("revoke"), numbers: z.array(z.number().int()).max(10_000) }),
+  z.strictObject({ do: z.literal("revoke-run"), run, extension: text, right: text.optional() }),
+]);
 
 const order = z.strictObject({
   id: z.string().max(100),
@@ -40,6 +52,8 @@ const order = z.strictObject({
   durability: z.enum(["process", "power"]),
   approved: z.array(text),
   attended: z.boolean(),
+  once: z.array(grant).max(10_000).optional(),
+  grants: z.array(grant).max(10_000).optional(),
 });
 
 const control = z.discriminatedUnion("do", [
@@ -59,6 +73,7 @@ export const Question = z.discriminatedUnion("ask", [
   z.strictObject({ id, ask: z.literal("unfollow") }),
   z.strictObject({ id, ask: z.literal("live") }),
   z.strictObject({ id, ask: z.literal("remove"), run }),
+  z.strictObject({ id, ask: z.literal("permit"), order: permission }),
 ]);
 export type Question = z.infer<typeof Question>;
 

@@ -217,7 +217,7 @@ function isEvent(line: RunEvent): boolean {
     case "run.ended":
       return isObject(line.outputs) && END_STATES.has(line.state) && (line.code === undefined || Object.hasOwn(CODES, line.code));
     case "run.resumed":
-      return line.resets === undefined || (Array.isArray(line.resets) && line.resets.every((path) => is(path, "string")));
+      return (line.resets === undefined || (Array.isArray(line.resets) && line.resets.every((path) => is(path, "string")))) && areGrants(line.grants ?? []);
     case "node.started":
       return Number.isInteger(line.attempt) && line.attempt >= 1;
     case "node.finished":
@@ -233,7 +233,7 @@ function isEvent(line: RunEvent): boolean {
 }
 
 /** Whether what stands where a run's origin should has the form of one. */
-export function isOrigin({ source, file, folders, approved, extensions, searched = [] }: RunOrigin): boolean {
+export function isOrigin({ source, file, folders, approved, extensions, searched = [], project, grants = [] }: RunOrigin): boolean {
   const texts = (values: unknown): boolean => typeof values === "object" && values !== null && Object.values(values).every((value) => typeof value === "string");
   return (
     typeof source === "string" &&
@@ -243,12 +243,27 @@ export function isOrigin({ source, file, folders, approved, extensions, searched
     texts(approved) &&
     texts(extensions) &&
     Array.isArray(searched) &&
-    texts(searched)
+    texts(searched) &&
+    (project === undefined || typeof project === "string") &&
+    areGrants(grants)
+  );
+}
+
+function areGrants(grants: unknown): boolean {
+  return (
+    Array.isArray(grants) &&
+    grants.every(
+      (grant: Record<string, unknown> | null) =>
+        typeof grant === "object" &&
+        grant !== null &&
+        ["extension", "right", "by"].every((key) => typeof grant[key] === "string") &&
+        (grant["decision"] === "allow" || grant["decision"] === "deny"),
+    )
   );
 }
 
 const END_STATES: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
-const EVENTS: ReadonlySet<string> = new Set([...Object.keys(NODE_MOVES), ...Object.keys(RUN_MOVES), "node.progress", "node.log", "node.memory"]);
+const EVENTS: ReadonlySet<string> = new Set([...Object.keys(NODE_MOVES), ...Object.keys(RUN_MOVES), "node.progress", "node.log", "node.model", "node.memory"]);
 
 function readEvent(event: RunEvent, run: string): RunEvent {
   event.run = run;

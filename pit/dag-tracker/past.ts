@@ -67,6 +67,8 @@ export function foldEvent(past: Past, event: RunEvent, outputs: boolean): void {
   else if (event.event === "run.resumed") {
     past.ended = undefined;
     past.order = event.order;
+    const { started } = past;
+    if (event.grants && started?.origin) past.started = { ...started, origin: { ...started.origin, grants: [...(started.origin.grants ?? []), ...event.grants] } };
     for (const path of event.resets ?? []) {
       past.nodes.delete(path);
       past.resets.add(path);

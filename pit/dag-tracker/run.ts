@@ -90,7 +90,7 @@ class Run implements RunHandle {
   /** Of the top level. */
   readonly #part: RunPart | undefined;
 
-  constructor(ports: TrackerPorts, plan: Plan, inputs: ReadonlyMap<string, Value>, { run, log, parallel = 16, past, resets = [], origin, part, order }: RunOptions) {
+  constructor(ports: TrackerPorts, plan: Plan, inputs: ReadonlyMap<string, Value>, { run, log, parallel = 16, past, resets = [], origin, part, order, grants }: RunOptions) {
     this.run = run;
     this.#ports = ports;
     this.#clock = ports.clock ?? systemClock;
@@ -118,7 +118,15 @@ class Run implements RunHandle {
     const begin = (): void => {
       if (this.#over) return;
       if (past?.started) {
-        this.#record({ run, event: "run.resumed", confinement, cut: past.cut, ...(resets.length > 0 ? { resets } : {}), ...(order ? { order } : {}) });
+        this.#record({
+          run,
+          event: "run.resumed",
+          confinement,
+          cut: past.cut,
+          ...(resets.length > 0 ? { resets } : {}),
+          ...(order ? { order } : {}),
+          ...(grants?.length ? { grants } : {}),
+        });
       } else
         this.#record({
           run,

@@ -14,7 +14,7 @@ const INTO_RUNNING: Moves<NodeState> = { pending: "running", retrying: "running"
  * From where each event leads to where. `node.started` also stands behind `running` and `waiting`: that is a node that was
  * under way when its process ended, and is run again.
  */
-export const NODE_MOVES: Readonly<Record<Exclude<NodeEvent, "node.progress" | "node.log" | "node.memory">, Moves<NodeState>>> = {
+export const NODE_MOVES: Readonly<Record<Exclude<NodeEvent, "node.progress" | "node.log" | "node.model" | "node.memory">, Moves<NodeState>>> = {
   "node.started": INTO_RUNNING,
   "node.waiting": { running: "waiting", waiting: "waiting" },
   "node.decided": { waiting: "running" },
@@ -45,7 +45,7 @@ function impossible(what: string, from: string, event: string): SymphonyError {
 
 /** The state of a node after an event about it. Throws `run/impossible`. */
 export function moveNode(from: NodeState, event: Extract<RunEvent, { node: string }>): NodeState {
-  if (event.event === "node.progress" || event.event === "node.log" || event.event === "node.memory") return from;
+  if (event.event === "node.progress" || event.event === "node.log" || event.event === "node.model" || event.event === "node.memory") return from;
   const to = NODE_MOVES[event.event][from];
   if (to === undefined) throw impossible(event.node, from, event.event);
   return to;

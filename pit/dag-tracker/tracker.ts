@@ -47,6 +47,8 @@ export interface RunOptions {
   resets?: readonly string[];
   /** Told in `run.resumed`, so that an order that is given again can be told from a new one. */
   order?: string;
+  /** Told in `run.resumed`: what was granted besides what the run began with. */
+  grants?: NonNullable<RunOrigin["grants"]>;
   /** Told in `run.started`, for a resume. */
   origin?: RunOrigin;
   /** Not all nodes are run; of a run with a past, what it was begun with. */

@@ -1,14 +1,17 @@
 // The extension host: one step's call from its task to its checked outputs. Joins catalogue, preparer, isolates and
 // capabilities; leaves out when a step runs.
 import { type ErrorCode, SymphonyError } from "../error.ts";
-import { type ArtifactRef, type Item, spellPortType, spellValueType, type Value, valueFault, valueFits } from "../value.ts";
+import { type ArtifactRef, type Entry, type Item, spellPortType, spellValueType, type Value, valueFault, valueFits } from "../value.ts";
 import type { PlanNode } from "../workflow/plan.ts";
-import { type ArtifactPort, createHostCalls, type Grants } from "./capabilities.ts";
-import type { HostCalls } from "./isolate/isolate.ts";
+import { type CallAnswers, createHostCalls } from "./capabilities/calls.ts";
+import type { Grants, HostServices, ModelUse } from "./capabilities/services.ts";
+import { checkWasiPorts, outputsOfWasi } from "./wasi-ports.ts";
 import type { IsolatePool } from "./isolate/pool.ts";
 import type { Outcome } from "./isolate/wire.ts";
 import type { LoadedCatalogue } from "./loader.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "./manifest/manifest.ts";
+import type { RunFacts } from "./permission/policy.ts";
+import type { Right, RightType } from "./permission/right.ts";
 import type { Identity, Prepared, Preparer } from "./prepare/prepare.ts";
 
 export interface HostedTask {
@@ -25,6 +28,7 @@ export interface HostedTask {
 export type StepNote =
   | { event: "node.log"; level: string; message: string }
   | { event: "node.progress"; fraction: number; note: string }
+  | ({ event: "node.model" } & ModelUse)
   | { event: "node.memory"; hit: boolean; why: string };
 
 export interface ExtensionHost {
@@ -40,10 +44,10 @@ export interface ExtensionHostPorts {
   catalogue: LoadedCatalogue;
   preparer: Preparer;
   pool: IsolatePool;
-  artifacts: ArtifactPort;
+  services: HostServices;
 }
 
-export function createExtensionHost({ catalogue, preparer, pool, artifacts }: ExtensionHostPorts): ExtensionHost {
+export function createExtensionHost({ catalogue, preparer, pool, services }: ExtensionHostPorts): ExtensionHost {
   const prepared = new Map<string, Promise<Prepared & Identity>>();
 
   function prepare(id: string): Promise<Prepared & Identity> {
@@ -62,15 +66,7 @@ export function createExtensionHost({ catalogue, preparer, pool, artifacts }: Ex
     if (!extension) throw new SymphonyError("extension/unknown", `Cannot run ${id}: no such extension is installed`);
     const { manifest } = extension;
     const made = await preparer.prepare(await extension.component(), { memoryMiB: manifest.limits.memoryMiB });
-    if (made.kind !== manifest.kind) throw new SymphonyError("gate/world", `Cannot run ${id}: its manifest says ${manifest.kind}, its component is an ${made.kind}`);
-    for (const name of made.imports) {
-      const asked = name.startsWith("symphony:host/files@")
-        ? manifest.capabilities.files
-        : name.startsWith("symphony:host/artifacts@")
-          ? manifest.capabilities.artifacts !== "none"
-          : true;
-      if (!asked) throw new SymphonyError("step/denied", `Cannot run ${id}: its component imports ${name}, which its manifest doesn't ask for under [capabilities]`);
-    }
+    checkComponent(made, manifest);
     return made;
   }
 
@@ -80,60 +76,120 @@ export function createExtensionHost({ catalogue, preparer, pool, artifacts }: Ex
     async invoke(task, grants) {
       const { work } = task.node;
       if (work.does !== "call") throw new TypeError(`${task.path} is no step`);
-      const { manifest, settings } = work;
+      const { manifest, settings, rights } = work;
       const component = await prepare(manifest.id);
-      let hostCalls: (HostCalls & { known(id: string): ArtifactRef | undefined }) | undefined;
-      const { outcome } = await pool.invoke(component, component.imports, grantsKey(manifest, grants), {
-        run: task.run,
-        inputs: task.inputs,
-        settings,
-        timeMs: Math.min(manifest.limits.timeMs, task.node.timeoutMs ?? Number.POSITIVE_INFINITY),
-        fuel: manifest.limits.fuel,
-        signal: task.signal,
-        hostCalls: ({ remainingMs }) => {
-          hostCalls = createHostCalls({
-            run: task.run,
-            path: task.path,
-            attempt: task.attempt,
-            manifest,
-            inputs: task.inputs,
-            grants,
-            artifacts,
-            signal: task.signal,
-            remainingMs,
-            onLog: (level, message) => task.note({ event: "node.log", level, message }),
-            onProgress: (fraction, note) => task.note({ event: "node.progress", fraction, note }),
-          });
-          return hostCalls;
-        },
-      });
-      if (outcome.ended !== "ok") throw failureOf(outcome, manifest);
-      return checkOutputs(outcome.outputs, manifest, (id) => hostCalls?.known(id));
+      const facts = factsOf(manifest, settings, grants, services.userHome);
+      const guard = services.permissions.guard({ run: task.run, node: task.path, manifest, component: component.componentHash, facts, narrowed: rights });
+      let hostCalls: CallAnswers | undefined;
+      try {
+        const { outcome } = await pool.invoke(component, component.imports, processKey(manifest, facts, rights), {
+          run: task.run,
+          inputs: task.inputs,
+          settings,
+          timeMs: Math.min(manifest.limits.timeMs, task.node.timeoutMs ?? Number.POSITIVE_INFINITY),
+          fuel: manifest.limits.fuel,
+          waits: manifest.capabilities.some(({ type }) => WAITS.has(type)),
+          signal: task.signal,
+          hostCalls: ({ remainingMs }) => {
+            // a call that is sent anew begins anew
+            hostCalls?.over();
+            hostCalls = createHostCalls({
+              run: task.run,
+              path: task.path,
+              attempt: task.attempt,
+              manifest,
+              inputs: task.inputs,
+              settings,
+              grants,
+              services,
+              guard,
+              signal: task.signal,
+              remainingMs,
+              onLog: (level, message) => task.note({ event: "node.log", level, message }),
+              onProgress: (fraction, note) => task.note({ event: "node.progress", fraction, note }),
+              onModel: (use) => task.note({ event: "node.model", ...use }),
+            });
+            return hostCalls;
+          },
+        });
+        if (outcome.ended !== "ok") throw failureOf(outcome, manifest, (text) => hostCalls?.mask(text) ?? text);
+        const outputs =
+          component.kind === "command" || component.kind === "handler"
+            ? await outputsOfWasi(outcome.outputs, manifest, component.kind, (type, bytes) => (hostCalls as CallAnswers).store(type, bytes))
+            : outcome.outputs;
+        return checkOutputs(outputs, manifest, (id) => hostCalls?.known(id));
+      } finally {
+        guard.over();
+      }
     },
   };
 }
 
-/** Steps with equal grants may share a process. */
-function grantsKey(manifest: Manifest, grants: Grants): string {
-  const folders = manifest.capabilities.files ? [...grants.folders].map(([name, { path }]) => [name, path]).sort() : [];
-  return JSON.stringify([manifest.id, manifest.version, folders, manifest.capabilities.artifacts]);
+/** Capabilities whose calls wait for somebody else: their processes wait too, and must not take the place of those that work. */
+const WAITS: ReadonlySet<RightType> = new Set<RightType>(["network", "model", "system"]);
+
+/** What the manifest and the component say about each other. Throws `gate/world` or `step/denied`. */
+export function checkComponent({ kind, imports }: Pick<Prepared, "kind" | "imports">, manifest: Manifest): void {
+  const { id } = manifest;
+  const isWasi = kind === "command" || kind === "handler";
+  if (isWasi ? manifest.kind !== "operator" : kind !== manifest.kind)
+    throw new SymphonyError(
+      "gate/world",
+      `Cannot run ${id}: its manifest says ${manifest.kind}, its component is ${isWasi ? `a WASI ${kind}, which is an operator` : `an ${kind}`}`,
+    );
+  if (isWasi) checkWasiPorts(manifest, kind);
+  for (const name of imports) {
+    const own = /^symphony:host\/([a-z-]+)@/.exec(name)?.[1];
+    const type = own === undefined ? undefined : ASKED_BY[own];
+    if (type !== undefined && !manifest.capabilities.some((one) => one.type === type))
+      throw new SymphonyError("step/denied", `Cannot run ${id}: its component imports ${name}, which its manifest doesn't ask for under [[capabilities.${type}]]`);
+    if (manifest.pure && isImpure(name)) throw new SymphonyError("step/denied", `Cannot run ${id}: its manifest says pure, and its component imports ${name}; leave pure out`);
+  }
+}
+
+const ASKED_BY: Readonly<Record<string, RightType>> = {
+  files: "file",
+  artifacts: "artifact",
+  http: "network",
+  model: "model",
+  "key-value": "keyvalue",
+  secrets: "secret",
+  process: "system",
+};
+
+/** Interfaces that can give something else at another time. */
+function isImpure(name: string): boolean {
+  return /^symphony:host\/(files|clock|random|http|model|key-value|secrets|process)@/.test(name) || /^wasi:(clocks|random|filesystem|sockets|http|keyvalue|config)\//.test(name);
+}
+
+/** What stands in this run for the names in brackets of a manifest. */
+export function factsOf(manifest: Manifest, settings: readonly Entry[], grants: Grants, userHome: string | undefined): RunFacts {
+  const secrets = new Map<string, string>();
+  for (const { name, value } of settings) if (value.tag === "text" && manifest.settings.get(name)?.secret) secrets.set(name, value.val);
+  return { folders: [...grants.folders.values()].map(({ path }) => path), project: grants.project, userHome, secrets };
+}
+
+/** Steps that may do the same may share a process. */
+function processKey(manifest: Manifest, facts: RunFacts, rights: readonly Right[] | undefined): string {
+  if (manifest.capabilities.length === 0) return JSON.stringify([manifest.id, manifest.version]);
+  return JSON.stringify([manifest.id, manifest.version, facts.folders, facts.project, [...facts.secrets], rights?.map(({ text }) => text) ?? null]);
 }
 
 /** A guest may ask for no more; timers take 31 bits. */
 const RETRY_AFTER_MS_MAX = 24 * 3600 * 1000;
 
-function failureOf(outcome: Exclude<Outcome, { ended: "ok" }>, manifest: Manifest): SymphonyError {
+function failureOf(outcome: Exclude<Outcome, { ended: "ok" }>, manifest: Manifest, mask: (text: string) => string): SymphonyError {
   if (outcome.ended === "error") {
     const { error } = outcome;
     const transient = error.tag === "transient";
     const fault = error.tag === "transient" ? error.val.fault : error.val;
     const code: ErrorCode = fault.kind === "denied" ? "step/denied" : fault.kind === "invalid-input" || fault.kind === "invalid-settings" ? "step/input" : "step/error";
     const where = fault.name ? `${manifest.inputs.has(fault.name) ? "input " : manifest.settings.has(fault.name) ? "setting " : ""}${fault.name}: ` : "";
-    return new SymphonyError(code, `${where}${fault.message}`.slice(0, 4096), {
+    return new SymphonyError(code, mask(`${where}${fault.message}`).slice(0, 4096), {
       retryable: transient,
       retryAfterMs: error.tag === "transient" ? Math.min(error.val.retryAfterMs, RETRY_AFTER_MS_MAX) : 0,
       detail: fault.code.slice(0, 64),
-      step: { kind: fault.kind, name: fault.name?.slice(0, 128), details: fault.details?.slice(0, 4096) },
+      step: { kind: fault.kind, name: fault.name?.slice(0, 128), details: fault.details === undefined ? undefined : mask(fault.details).slice(0, 4096) },
     });
   }
   if (outcome.ended === "refused") return new SymphonyError("step/output", `${manifest.id} returned something that can't be sent: ${outcome.message}`);
@@ -145,7 +201,7 @@ function failureOf(outcome: Exclude<Outcome, { ended: "ok" }>, manifest: Manifes
     );
   if (outcome.why === "memory")
     return new SymphonyError("step/memory", `${manifest.id} reached its memory limit of ${memoryMiB} MiB (${outcome.message}); raise limits.memoryMiB in its manifest`);
-  return new SymphonyError("step/trap", `${manifest.id} trapped: ${outcome.message}`);
+  return new SymphonyError("step/trap", `${manifest.id} trapped: ${mask(outcome.message)}`);
 }
 
 function checkOutputs(entries: readonly { name: string; value: Value }[], manifest: Manifest, known: (id: string) => ArtifactRef | undefined): Map<string, Value> {

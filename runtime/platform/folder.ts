@@ -5,11 +5,12 @@
 // looked at before it is opened and the result is compared by device and inode, which leaves a narrower promise (a link
 // swapped in and out between the two looks is noticed, one inside a renamed parent is not).
 import { constants, existsSync, statSync } from "node:fs";
-import { type FileHandle, lstat, open, readdir, realpath } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { SymphonyError } from "../error.ts";
 import { compareUtf8 } from "../order.ts";
-import type { Folder, FolderEntry } from "./platform.ts";
+import { pathNames } from "../path.ts";
+import type { FileStat, Folder, FolderEntry } from "./platform.ts";
 
 interface Identity {
   dev: number;
@@ -22,33 +23,27 @@ function identityOf(path: string): Identity | undefined {
   return found && { dev: found.dev, ino: found.ino };
 }
 
-const PATH_BYTES_MAX = 4096;
 const ENTRIES_MAX = 1_000_000;
 
-function names(path: string): string[] {
-  if (path === "") return [];
-  const refused = (why: string): SymphonyError => new SymphonyError("files/invalid", `Cannot use the path ${JSON.stringify(path.slice(0, 200))}: ${why}`);
-  if (path.length > PATH_BYTES_MAX) throw refused(`it is longer than ${PATH_BYTES_MAX} characters`);
-  if (path.startsWith("/")) throw refused("it is absolute; paths are relative to the granted folder");
-  if (/[\\\0]/.test(path)) throw refused("it holds a backslash or NUL");
-  const parts = path.split("/");
-  if (parts.some((part) => part === "" || part === "." || part === "..")) throw refused("it holds an empty name, '.' or '..'");
-  return parts;
-}
-
-function failed(cause: unknown, path: string): SymphonyError {
+function failed(cause: unknown, path: string, does = "read"): SymphonyError {
   const { code } = cause as { code?: string };
   if (cause instanceof SymphonyError) return cause;
   const shown = JSON.stringify(path);
-  if (code === "ENOENT") return new SymphonyError("files/not-found", `Cannot read ${shown}: nothing stands there`);
-  if (code === "ELOOP" || code === "EMLINK") return new SymphonyError("files/denied", `Cannot read ${shown}: a symbolic link is on the way, and links are not followed`);
-  if (code === "ENOTDIR") return new SymphonyError("files/not-found", `Cannot read ${shown}: a name on the way is no folder, or is a symbolic link`);
-  if (code === "EACCES" || code === "EPERM") return new SymphonyError("files/denied", `Cannot read ${shown}: the operating system refuses`);
+  if (code === "ENOENT") return new SymphonyError("files/not-found", `Cannot ${does} ${shown}: nothing stands there`);
+  if (code === "ELOOP" || code === "EMLINK") return new SymphonyError("files/denied", `Cannot ${does} ${shown}: a symbolic link is on the way, and links are not followed`);
+  if (code === "ENOTDIR") return new SymphonyError("files/not-found", `Cannot ${does} ${shown}: a name on the way is no folder, or is a symbolic link`);
+  if (code === "EACCES" || code === "EPERM") return new SymphonyError("files/denied", `Cannot ${does} ${shown}: the operating system refuses`);
+  if (code === "EEXIST" || code === "ENOTEMPTY")
+    return new SymphonyError("files/exists", `Cannot ${does} ${shown}: ${code === "EEXIST" ? "something stands there already" : "the folder isn't empty"}`);
+  if (code === "EISDIR") return new SymphonyError("files/denied", `Cannot ${does} ${shown}: it is a folder`);
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") return new SymphonyError("run/limit", `Cannot ${does} ${shown}: the disk is full`);
+  if (code === "EROFS") return new SymphonyError("files/denied", `Cannot ${does} ${shown}: the disk is read-only`);
+  if (code === "ENAMETOOLONG") return new SymphonyError("files/invalid", `Cannot ${does} ${shown}: a name in it is too long`);
   // the message names the way there, which is no guest's business
-  return new SymphonyError("files/not-found", `Cannot read ${shown}: ${code ?? "it failed"}`, { cause });
+  return new SymphonyError("files/not-found", `Cannot ${does} ${shown}: ${code ?? "it failed"}`, { cause });
 }
 
-const { O_RDONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants;
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants;
 
 /**
  * Opens the granted folder by its path; the folder itself may be reached through links, nothing below it. What stands in `without`, a
@@ -60,8 +55,7 @@ export function createFolder(root: string, without?: string): Folder {
   const around = without === undefined ? undefined : identityOf(dirname(without));
   const isSame = (one: { dev: number; ino: number }, other: Identity | undefined): boolean => other !== undefined && one.dev === other.dev && one.ino === other.ino;
 
-  async function descend<T>(path: string, use: (place: string, handle: FileHandle) => Promise<T>, last: "folder" | "file"): Promise<T> {
-    const parts = names(path);
+  async function descend<T>(path: string, use: (place: string, handle: FileHandle) => Promise<T>, last: "folder" | "file", parts = pathNames(path), does = "read"): Promise<T> {
     let handle = await open(root, O_RDONLY | O_DIRECTORY);
     let place = viaHandles ? `/proc/self/fd/${handle.fd}` : await realpath(root);
     try {
@@ -84,13 +78,76 @@ export function createFolder(root: string, without?: string): Folder {
       }
       return await use(place, handle);
     } catch (cause) {
-      throw failed(cause, path);
+      throw failed(cause, path, does);
     } finally {
       await handle.close();
     }
   }
 
+  /** Hands over the place of what a path's last name stands for, inside of its folder, which is held open meanwhile. */
+  function beside<T>(path: string, does: string, use: (place: string, name: string, folder: string) => Promise<T>): Promise<T> {
+    const parts = pathNames(path);
+    const name = parts.pop();
+    if (name === undefined) throw new SymphonyError("files/denied", `Cannot ${does} "": it is the granted folder itself`);
+    return descend(
+      path,
+      async (place, handle) => {
+        if (isSame(await handle.stat(), around) && name === basename(without as string))
+          throw new SymphonyError("files/denied", `Cannot ${does} ${JSON.stringify(path)}: it is Symphony's own`);
+        return use(`${place}/${name}`, name, place);
+      },
+      "folder",
+      parts,
+      does,
+    );
+  }
+
+  /** Opens a regular file to write to; without `make` it must be there. */
+  async function withFile<T>(path: string, does: string, flags: number, use: (handle: FileHandle, isNew: boolean) => Promise<T>): Promise<T> {
+    return beside(path, does, async (place) => {
+      // another way on systems without handles: a link at the end is refused by O_NOFOLLOW, one before it was looked at
+      let isNew = (flags & O_CREAT) !== 0;
+      let handle: FileHandle;
+      try {
+        handle = await open(place, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | flags | (isNew ? O_EXCL : 0), 0o644);
+      } catch (cause) {
+        if (!isNew || (flags & O_EXCL) !== 0 || (cause as { code?: string }).code !== "EEXIST") throw cause;
+        isNew = false;
+        handle = await open(place, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+      }
+      try {
+        if (!(await handle.stat()).isFile()) throw new SymphonyError("files/denied", `Cannot ${does} ${JSON.stringify(path)}: it is no regular file`);
+        return await use(handle, isNew);
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
   return {
+    stat: (path) =>
+      pathNames(path).length === 0
+        ? descend(path, async (_, handle) => statOf(await handle.stat()), "folder")
+        : beside(path, "look at", async (place) => statOf(await lstat(place))),
+    create: (path, exclusive) => withFile(path, "make", O_CREAT | (exclusive ? O_EXCL : 0), async (_, isNew) => isNew),
+    write: (path, offset, bytes) =>
+      withFile(path, "write", 0, async (handle) => {
+        let at = offset ?? (await handle.stat()).size;
+        for (let done = 0; done < bytes.length; ) {
+          const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, at);
+          done += bytesWritten;
+          at += bytesWritten;
+        }
+      }),
+    truncate: (path, size) => withFile(path, "write", 0, (handle) => handle.truncate(size)),
+    createFolder: (path) => beside(path, "make", (place) => mkdir(place, 0o755)),
+    remove: (path, kind) => beside(path, "delete", (place) => (kind === "folder" ? rmdir(place) : unlink(place).catch(asNoFile))),
+    rename: (from, to) => beside(from, "move", (old) => beside(to, "move", (next) => rename(old, next))),
+    touch: (path, accessedMs, modifiedMs) =>
+      withFile(path, "touch", 0, async (handle) => {
+        const { atimeMs, mtimeMs } = await handle.stat();
+        await handle.utimes((accessedMs ?? atimeMs) / 1000, (modifiedMs ?? mtimeMs) / 1000);
+      }),
     entries: (path) =>
       descend(
         path,
@@ -137,4 +194,24 @@ export function createFolder(root: string, without?: string): Folder {
         "file",
       ),
   };
+}
+
+function statOf(found: {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+  size: number;
+  mtimeMs: number;
+  atimeMs: number;
+  dev: number;
+  ino: number;
+}): FileStat {
+  const kind = found.isSymbolicLink() ? "link" : found.isFile() ? "file" : found.isDirectory() ? "folder" : "other";
+  return { kind, size: kind === "file" ? found.size : 0, modifiedMs: Math.floor(found.mtimeMs), accessedMs: Math.floor(found.atimeMs), identity: `${found.dev}:${found.ino}` };
+}
+
+/** What systems say of unlinking a folder differs. */
+function asNoFile(cause: unknown): never {
+  const { code } = cause as { code?: string };
+  throw code === "EPERM" || code === "EISDIR" ? Object.assign(new Error("it is a folder"), { code: "EISDIR" }) : cause;
 }

@@ -30,8 +30,31 @@ export interface FolderEntry {
   size: number;
 }
 
-/** A granted folder, from which nothing leads out. Throws `files/*`. */
+export interface FileStat {
+  kind: FolderEntry["kind"];
+  size: number;
+  /** Milliseconds since 1970. */
+  modifiedMs: number;
+  accessedMs: number;
+  /** Equal for two ways to the same thing. */
+  identity: string;
+}
+
+/** A granted folder, from which nothing leads out. Every path is walked anew, so nothing stays open. Throws `files/*`. */
 export interface Folder {
+  /** Of a link: the link's own. */
+  stat(path: string): Promise<FileStat>;
+  /** Makes an empty file where there is none; whether it did. `exclusive`: `files/exists` where something stands there. */
+  create(path: string, exclusive: boolean): Promise<boolean>;
+  /** Writes into a file that is there; without `offset` at its end. */
+  write(path: string, offset: number | undefined, bytes: Uint8Array): Promise<void>;
+  truncate(path: string, size: number): Promise<void>;
+  createFolder(path: string): Promise<void>;
+  /** A file, or a link itself; or a folder that is empty. */
+  remove(path: string, kind: "file" | "folder"): Promise<void>;
+  /** In the place of a file that is there. */
+  rename(from: string, to: string): Promise<void>;
+  touch(path: string, accessedMs: number | undefined, modifiedMs: number | undefined): Promise<void>;
   entries(path: string): Promise<FolderEntry[]>;
   read(path: string, offset: number, length: number): Promise<Uint8Array>;
 }
@@ -61,6 +84,61 @@ export interface AppendFolder {
   sync(): Promise<void>;
 }
 
+/** A file of a few bytes that is written as a whole, in one act. */
+export interface RecordFile {
+  /** Hands bytes, always as many, to the operating system before it returns. */
+  write(bytes: Uint8Array): void;
+  /** What stands there, or undefined. */
+  read(): Uint8Array | undefined;
+}
+
+/** One request, whose URL, headers and size were judged already. */
+export interface HttpRequest {
+  url: URL;
+  method: string;
+  /** Names in lower case; without those that the connection needs (host, length, connection). */
+  headers: readonly (readonly [string, string])[];
+  body: Uint8Array | undefined;
+  /** Until the last byte of the answer. */
+  timeoutMs: number;
+  signal: AbortSignal;
+  /** Whether an address may be gone to; asked for each that the name leads to, and for the one that answers. */
+  allows: (address: string) => boolean;
+}
+
+export interface HttpAnswer {
+  status: number;
+  headers: [string, string][];
+  /** The body as it comes. Throws `http/*` when it breaks off. */
+  chunks: AsyncIterable<Uint8Array>;
+  /** Ends the connection, wherever it is. */
+  close(): void;
+}
+
+export interface HttpPort {
+  /** Resolves when the answer's head is there. Rejects with `http/*`, or with the signal's reason. Follows no redirect. */
+  open(request: HttpRequest): Promise<HttpAnswer>;
+}
+
+/** A command that was started. Its streams end with it. */
+export interface Command {
+  write(bytes: Uint8Array): void;
+  endInput(): void;
+  /** Bytes that were written and not taken. */
+  readonly unsent: number;
+  /** SIGKILL, for it and what it started. */
+  kill(): void;
+  readonly ended: Promise<{ code: number | null; signal: string | null }>;
+}
+
+export interface CommandRequest {
+  /** The program, then its arguments; no shell reads them. */
+  words: readonly string[];
+  /** Where it starts. */
+  folder: string;
+  onOutput: (bytes: Uint8Array, isError: boolean) => void;
+}
+
 /** A process of ours that runs hostile code or on hostile bytes. */
 export interface Child {
   readonly pid: number;
@@ -84,6 +162,10 @@ export interface ProcessPlatform extends Platform {
   /** `without`: a folder of ours that is as if it weren't there. */
   folder(path: string, without?: string): Folder;
   appendFolder(path: string): AppendFolder;
+  recordFile(path: string): RecordFile;
+  /** Starts a program of this machine with the variables PATH, HOME, LANG, TMPDIR and USER alone. Rejects with `command/*`. */
+  command(request: CommandRequest): Promise<Command>;
+  readonly http: HttpPort;
   /** A file of at most `most` bytes, such as a manifest or a component; undefined when it isn't there, `cli/io` when it is something else. */
   readFile(path: string, most: number): Promise<Uint8Array | undefined>;
   /** Names in a folder of ours, sorted; empty when it isn't there. */

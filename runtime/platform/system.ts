@@ -1,25 +1,16 @@
-// The platform on Bun and Deno: files, hashes, folders that nothing leads out of, and child processes. All that needs
-// `node:` stands here.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+// The platform on Bun and Deno: files, hashes and storage here; folders, processes and HTTP in files of their own beside it.
 import { createHash } from "node:crypto";
-import { closeSync, constants, existsSync, fdatasync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasync, ftruncateSync, mkdirSync, openSync, readFileSync, realpathSync, writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { SymphonyError } from "../error.ts";
 import { createFolder } from "./folder.ts";
+import { createHttp } from "./http.ts";
+import { bubblewrap, childCommand, type Programs, residentBytes, startChild, startCommand } from "./processes.ts";
 
 export { createOutput, type Output } from "./output.ts";
 
-import type { AppendFile, AppendFolder, Child, Digest, ProcessPlatform, Storage } from "./platform.ts";
-
-/** How to start one of our own programs: a file for the runtime that runs us, or this very binary. */
-export interface Programs {
-  isolate: string;
-  prepare: string;
-  /** Set in the compiled binary, which starts itself with a hidden argument. */
-  compiled: boolean;
-}
+import type { AppendFile, AppendFolder, Child, Digest, ProcessPlatform, RecordFile, Storage } from "./platform.ts";
 
 export function createSystemPlatform(programs: Programs): ProcessPlatform {
   const name = "Deno" in globalThis ? "deno" : "bun";
@@ -34,15 +25,18 @@ export function createSystemPlatform(programs: Programs): ProcessPlatform {
     storage: createFileStorage,
     folder: createFolder,
     appendFolder,
+    recordFile,
     readFile: readRegularFile,
     listFolder: async (path) => ((await readdir(path).catch(absent)) ?? []).sort(),
     spawn(program, onData) {
-      const child = startChild(command(program, programs, name, confinement === "bubblewrap"), onData);
+      const child = startChild(childCommand(program, programs, name, confinement === "bubblewrap"), onData);
       children.add(child);
       void child.ended.then(() => children.delete(child));
       return child;
     },
     residentBytes,
+    http: createHttp(),
+    command: startCommand,
     async [Symbol.asyncDispose]() {
       for (const child of children) child.kill();
       await Promise.all([...children].map(({ ended }) => ended));
@@ -188,6 +182,27 @@ function appendFile(path: string): AppendFile {
   };
 }
 
+function recordFile(path: string): RecordFile {
+  let fd: number | undefined;
+  return {
+    write(bytes) {
+      try {
+        fd ??= openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+        writeSync(fd, bytes, 0, bytes.length, 0);
+      } catch (cause) {
+        throw storageFault(cause);
+      }
+    },
+    read() {
+      try {
+        return new Uint8Array(readFileSync(path));
+      } catch (cause) {
+        return absent(cause);
+      }
+    },
+  };
+}
+
 async function syncPath(path: string): Promise<void> {
   const handle = await open(path, constants.O_RDONLY);
   try {
@@ -217,236 +232,6 @@ function absent(cause: unknown): undefined {
 
 function storageFault(cause: unknown): SymphonyError {
   return new SymphonyError("artifact/storage", `Cannot use the disk: ${(cause as Error).message}`, { cause, retryable: true });
-}
-
-// ---- processes ----
-
-/** Whether bubblewrap is there and may make its namespaces; asked once a process. */
-function bubblewrap(): boolean {
-  if (process.platform !== "linux" || !existsSync("/usr/bin/bwrap")) return false;
-  return (
-    spawnSync("/usr/bin/bwrap", ["--unshare-all", "--size", "4096", "--tmpfs", "/tmp", "--ro-bind", "/", "/", "--remount-ro", "/", "/bin/true"], {
-      env: {},
-      stdio: "ignore",
-      timeout: 2000,
-    }).status === 0
-  );
-}
-
-function command(program: "isolate" | "prepare", programs: Programs, runtime: "bun" | "deno", wrapped: boolean): string[] {
-  const binary = realpathSync(process.execPath);
-  const file = programs[program];
-  // Deno gives a program nothing that isn't named here; the one that prepares reads the transpiler's own files.
-  const own = programs.compiled
-    ? [`__${program}`]
-    : runtime === "deno"
-      ? [
-          "run",
-          "--quiet",
-          "--no-prompt",
-          "--no-config",
-          "--no-lock",
-          "--no-remote",
-          "--cached-only",
-          "--v8-flags=--expose-gc",
-          ...(program === "prepare" ? [`--allow-read=${dirname(file)}`, "--allow-env"] : []),
-          file,
-        ]
-      : ["--no-install", "--no-env-file", file];
-  if (!wrapped) return [binary, ...own];
-  const libraries = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"].filter((path) => existsSync(path));
-  return [
-    "/usr/bin/bwrap",
-    "--unshare-all",
-    "--die-with-parent",
-    "--new-session",
-    "--cap-drop",
-    "ALL",
-    "--clearenv",
-    "--proc",
-    "/proc",
-    "--dev",
-    "/dev",
-    "--size",
-    String(SCRATCH_BYTES),
-    "--tmpfs",
-    "/tmp",
-    ...libraries.flatMap((path) => ["--ro-bind", path, path]),
-    "--ro-bind",
-    binary,
-    binary,
-    ...(programs.compiled ? [] : ["--ro-bind", dirname(file), dirname(file)]),
-    ...(runtime === "deno" ? ["--setenv", "DENO_DIR", "/tmp"] : []),
-    ...Object.entries(ENGINE).flatMap(([name, value]) => ["--setenv", name, value]),
-    // memory that no process weighs is not to be had
-    "--remount-ro",
-    "/dev",
-    "--remount-ro",
-    "/",
-    "--chdir",
-    "/tmp",
-    binary,
-    ...own,
-  ];
-}
-
-/** For what a runtime wants to keep beside itself. */
-const SCRATCH_BYTES = 8 * 1024 * 1024;
-
-/** Bun's optimising compiler takes 80 MiB for one interpreter's loop; functions this large stay with the baseline compiler. */
-const ENGINE = { BUN_JSC_maximumOMGCandidateCost: "20000" };
-const STDERR_KEPT = 4096;
-
-function startChild(argv: string[], onData: (chunk: Uint8Array) => void): Child {
-  const folder = mkdtempSync(join(tmpdir(), "symphony-"));
-  let stderr = "";
-  const onStderr = (chunk: Uint8Array): void => {
-    if (stderr.length < STDERR_KEPT) stderr += new TextDecoder().decode(chunk).slice(0, STDERR_KEPT);
-  };
-  const { pid, send, unsent, kill, exited } = "Deno" in globalThis ? startOnDeno(argv, folder, onData, onStderr) : startOnBun(argv, folder, onData, onStderr);
-  const ended = exited.then(({ code, signal, fault }) => {
-    rmSync(folder, { recursive: true, force: true });
-    return { code, signal, stderr: fault ? `${stderr}${fault}` : stderr };
-  });
-  return {
-    pid,
-    send,
-    get unsent() {
-      return unsent();
-    },
-    kill: () => killAll(pid, kill),
-    ended,
-  };
-}
-
-/** The innermost first: bubblewrap passes a kill on only after it has died itself, which takes some milliseconds more. */
-function killAll(pid: number, kill: () => void): void {
-  for (const inner of below(pid).reverse()) {
-    try {
-      process.kill(inner, "SIGKILL");
-    } catch {
-      // it is gone already
-    }
-  }
-  kill();
-}
-
-interface Started {
-  pid: number;
-  send: (bytes: Uint8Array) => void;
-  unsent: () => number;
-  kill: () => void;
-  exited: Promise<{ code: number | null; signal: string | null; fault?: string }>;
-}
-
-/**
- * stderr is drained always: a full pipe would stop the child. A child that is gone shows itself by its exit. It is in a
- * group of its own, so that a Ctrl-C at the terminal comes to us alone, and we end it in order.
- */
-function startOnBun(argv: string[], cwd: string, onData: (chunk: Uint8Array) => void, onStderr: (chunk: Uint8Array) => void): Started {
-  const child: ChildProcess = spawn(argv[0] as string, argv.slice(1), { cwd, env: ENGINE, detached: true, stdio: ["pipe", "pipe", "pipe"] });
-  let over = false;
-  // plain arrays: a Buffer's slice is a view over the pipe's memory
-  child.stdout?.on("data", (chunk: Uint8Array) => onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)));
-  child.stderr?.on("data", onStderr);
-  child.stdin?.on("error", () => {
-    over = true;
-  });
-  return {
-    pid: child.pid ?? -1,
-    send: (bytes) => {
-      if (!over) child.stdin?.write(bytes);
-    },
-    unsent: () => child.stdin?.writableLength ?? 0,
-    kill: () => void child.kill("SIGKILL"),
-    exited: new Promise((resolve) => {
-      child.on("error", (cause) => resolve({ code: null, signal: null, fault: cause.message }));
-      child.on("exit", (code, signal) => {
-        over = true;
-        resolve({ code, signal });
-      });
-    }),
-  };
-}
-
-interface DenoApi {
-  Command: new (
-    program: string,
-    options: object,
-  ) => {
-    spawn(): {
-      pid: number;
-      stdin: WritableStream<Uint8Array>;
-      stdout: ReadableStream<Uint8Array>;
-      stderr: ReadableStream<Uint8Array>;
-      status: Promise<{ code: number; signal: string | null }>;
-      kill(signal: string): void;
-    };
-  };
-}
-
-/**
- * Deno's own way: its `node:child_process` rewrites arguments that name Deno itself, also those of other programs.
- * The one variable is Deno's condition for starting; it names the child's own empty folder.
- */
-function startOnDeno(argv: string[], cwd: string, onData: (chunk: Uint8Array) => void, onStderr: (chunk: Uint8Array) => void): Started {
-  const { Command } = (globalThis as unknown as { Deno: DenoApi }).Deno;
-  const child = new Command(argv[0] as string, {
-    args: argv.slice(1),
-    cwd,
-    clearEnv: true,
-    env: { DENO_DIR: cwd },
-    detached: true,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const drain = async (stream: ReadableStream<Uint8Array>, take: (chunk: Uint8Array) => void): Promise<void> => {
-    for await (const chunk of stream) take(chunk);
-  };
-  let over = false;
-  let waiting = 0;
-  void drain(child.stdout, onData).catch(() => {});
-  void drain(child.stderr, onStderr).catch(() => {});
-  return {
-    pid: child.pid,
-    send: (bytes) => {
-      if (over) return;
-      waiting += bytes.length;
-      const taken = (): void => {
-        waiting -= bytes.length;
-      };
-      writer.write(bytes).then(taken, taken);
-    },
-    unsent: () => waiting,
-    kill: () => {
-      if (!over) child.kill("SIGKILL");
-    },
-    exited: child.status.then(({ code, signal }) => {
-      over = true;
-      writer.close().catch(() => {});
-      return { code, signal };
-    }),
-  };
-}
-
-function residentBytes(pid: number): number | undefined {
-  try {
-    return [pid, ...below(pid)].reduce((sum, id) => sum + 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1] ?? 0), 0);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The processes that one has started and those that they have, parents first; none where that can't be seen. */
-function below(pid: number): number[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return children === "" ? [] : children.split(" ").flatMap((child) => [Number(child), ...below(Number(child))]);
-  } catch {
-    return [];
-  }
 }
 
 /** Makes a folder that is there afterwards; `cli/io` where it can't be. */

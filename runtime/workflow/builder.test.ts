@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { SHIPPED } from "../../extensions/shapes.ts";
-import { parseManifest } from "../extension/manifest.ts";
+import { parseManifest } from "../extension/manifest/manifest.ts";
 import { createMelody } from "./builder.ts";
 import { readMelody } from "./melody.ts";
 import { planMelody } from "./plan-melody.ts";

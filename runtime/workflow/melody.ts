@@ -3,7 +3,7 @@
 import { printParseErrorCode, visit } from "jsonc-parser";
 import { z } from "zod";
 import { type Fault, SymphonyError } from "../error.ts";
-import { IDENTIFIER } from "../extension/manifest.ts";
+import { IDENTIFIER } from "../identifier.ts";
 import { tooDeepAt } from "../json-depth.ts";
 import { faultsOf, spellPath } from "../schema.ts";
 
@@ -53,6 +53,11 @@ const step = (kind: "instrument" | "operator") =>
     kind: z.literal(kind),
     uses: identifier.describe("The extension's id."),
     settings: z.record(identifier, z.unknown()).optional(),
+    rights: z
+      .array(z.string().max(4300))
+      .max(1000)
+      .optional()
+      .describe("No more than these of what the extension asks for, as type:scope:object, for example network:GET:https://api.example.com. Empty: none."),
     retry: retry.optional(),
   });
 const control = <N extends string, T extends z.ZodRawShape>(name: N, fields: T) => z.strictObject({ ...shared, kind: z.literal("control"), control: z.literal(name), ...fields });

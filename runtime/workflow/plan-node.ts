@@ -1,5 +1,7 @@
 // One node of the file as a node of the plan: its ports, settings, constants and rules. Pure.
-import { type Manifest, type PortSpec, settingFault } from "../extension/manifest.ts";
+import { type Manifest, settingFault, type SettingSpec } from "../extension/manifest/manifest.ts";
+import { narrowingFaults } from "../extension/permission/narrowing.ts";
+import { parseRight, type Right } from "../extension/permission/right.ts";
 import { spellValue } from "../schema.ts";
 import { type Entry, type PortType, spellJsonForm, spellPortType, type Value, valueFromJson } from "../value.ts";
 import { type Condition, compileCondition } from "./condition.ts";
@@ -34,7 +36,12 @@ export function planNode(file: MelodyNode, path: () => string, context: Context,
     else if (manifest.kind !== file.kind) fault("kind", `${JSON.stringify(file.kind)} stands here, but ${file.uses} is an ${manifest.kind}`);
     if (file.retry) node.retry = retryPlan(file.retry);
     if (manifest) {
-      node.work = { does: "call", manifest, settings: planSettings(file.settings ?? {}, manifest, context, fault) };
+      node.work = {
+        does: "call",
+        manifest,
+        settings: planSettings(file.settings ?? {}, manifest, context, fault),
+        rights: file.rights && planRights(file.rights, manifest, fault),
+      };
       for (const { name, type, required, default: preset } of manifest.inputs.values()) {
         node.inputs.push({ name, type, required, fed: false });
         node.constants.push(undefined);
@@ -88,7 +95,7 @@ function planSettings(given: Record<string, unknown>, manifest: Manifest, { near
         `settings.${name}`,
         `${manifest.id} has no setting ${JSON.stringify(name)}${near(name, manifest.settings.keys()) || `; it has ${[...manifest.settings.keys()].join(", ") || "none"}`}`,
       );
-  const specs: PortSpec[] = [...manifest.settings.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const specs: SettingSpec[] = [...manifest.settings.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const spec of specs) {
     const json = Object.hasOwn(given, spec.name) ? given[spec.name] : undefined;
     if (json === undefined) {
@@ -102,6 +109,13 @@ function planSettings(given: Record<string, unknown>, manifest: Manifest, { near
     else if (value) settings.push({ name: spec.name, value });
   }
   return settings;
+}
+
+/** What a node leaves of what its extension asks for. */
+function planRights(given: readonly string[], manifest: Manifest, fault: (at: string, message: string) => void): Right[] {
+  const faults = narrowingFaults(given, manifest, manifest.id);
+  for (const { index, message } of faults) fault(`rights[${index}]`, message);
+  return given.flatMap((text, i) => (faults.some(({ index }) => index === i) ? [] : [parseRight(text)]));
 }
 
 /** The ports that edges feed are what a branch's conditions may speak of. */

@@ -1,6 +1,7 @@
 // What a melody's parts mean together: the plan, which is what runs. Types only; plan-melody makes one.
 import type { Fault } from "../error.ts";
-import type { Manifest } from "../extension/manifest.ts";
+import type { Manifest } from "../extension/manifest/manifest.ts";
+import type { Right } from "../extension/permission/right.ts";
 import type { Entry, PortType, Value } from "../value.ts";
 import type { Condition } from "./condition.ts";
 import type { Graph } from "./graph.ts";
@@ -24,7 +25,7 @@ export interface MelodyPort {
 
 /** A step's or a control node's work, as far as the file tells. */
 export type Work =
-  | { does: "call"; manifest: Manifest; settings: Entry[] }
+  | { does: "call"; manifest: Manifest; settings: Entry[] /** No more than these of what the manifest asks for. */; rights: readonly Right[] | undefined }
   | { does: "branch"; cases: { name: string; condition: Condition }[] }
   | { does: "map"; over: string; concurrency: number; skipFailed: boolean; body: Plan }
   | { does: "melody"; body: Plan }

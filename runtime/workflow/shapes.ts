@@ -1,5 +1,5 @@
 // The shapes of extensions as TypeScript, for melodies that are built in code.
-import type { Manifest, PortSpec } from "../extension/manifest.ts";
+import type { Manifest, PortSpec } from "../extension/manifest/manifest.ts";
 import { compareUtf8 } from "../order.ts";
 import { spellPortType } from "../value.ts";
 

@@ -7,7 +7,25 @@ const LINE_MAX = 160;
 
 /** The order of the format. What is a person's own (names of ports, values, metadata) keeps its order, which steps can see. */
 const ORDER = [
-  ...["$schema", "symphony", "id", "name", "title", "version", "type", "required", "optional", "default", "description", "metadata", "kind", "control", "uses", "settings"],
+  ...[
+    "$schema",
+    "symphony",
+    "id",
+    "name",
+    "title",
+    "version",
+    "type",
+    "required",
+    "optional",
+    "default",
+    "description",
+    "metadata",
+    "kind",
+    "control",
+    "uses",
+    "settings",
+    "rights",
+  ],
   ...["mode", "cases", "over", "concurrency", "onItemFailure", "delayMs", "prompt"],
   ...["timeoutMs", "retry", "attempts", "factor", "maxDelayMs", "onFailure", "inputs", "outputs", "body", "nodes", "edges", "from", "to", "when"],
 ];

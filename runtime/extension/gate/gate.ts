@@ -3,7 +3,7 @@
 import { SymphonyError } from "../../error.ts";
 import { CONTRACTS } from "../../../wit/bindings/contracts.ts";
 import { type Walked, walkComponent } from "./component.ts";
-import type { Contracts } from "./types.ts";
+import type { Contracts, Entrance } from "./types.ts";
 
 /** What a gated component may use. */
 export interface GateLimits {
@@ -16,8 +16,10 @@ export interface Gated {
   /** The component with renamed core names, capped memories and tables, and the meter. */
   bytes: Uint8Array;
   /** What it is, by the interface that it exports. */
-  kind: "operator" | "instrument";
-  /** The interfaces of symphony:host that it imports, in the order of the component. */
+  kind: Entrance;
+  /** The interface's full name, and the function in it that a call enters. */
+  entry: { interfaceName: string; functionName: string };
+  /** The interfaces that it imports, in the order of the component. */
   imports: string[];
   modules: number;
   functions: number;
@@ -45,52 +47,67 @@ export function gate(bytes: Uint8Array, limits: GateLimits, contracts: Contracts
     startFuel: START_FUEL,
   });
   const imports = checkImports(walked, contracts);
-  const kind = checkExports(walked, contracts);
-  return { bytes: walked.bytes, kind, imports, modules: walked.modules, functions: walked.functions, memoryPages: walked.memoryPages };
+  const { kind, entry } = checkExports(walked, contracts);
+  return { bytes: walked.bytes, kind, entry, imports, modules: walked.modules, functions: walked.functions, memoryPages: walked.memoryPages };
+}
+
+/** Versions 0.2.x of WASI only add functions, so each of them means the same. */
+function withoutWasiVersion(name: string): string {
+  return name.startsWith("wasi:") ? name.replace(/@0\.2\.\d{1,4}$/, "") : name;
+}
+
+function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
 function checkImports(walked: Walked, contracts: Contracts): string[] {
   const seen: string[] = [];
   for (const { name, functions } of walked.imports) {
-    const known = contracts.imports[name];
-    if (!known || !Object.hasOwn(contracts.imports, name)) {
+    const known = own(contracts.imports, name) ?? own(contracts.wasi, withoutWasiVersion(name));
+    if (!known) {
       const base = name.replace(/@.*$/, "");
-      const ours = Object.keys(contracts.imports).find((other) => other.startsWith(`${base}@`));
+      const ours = [...Object.keys(contracts.imports), ...Object.keys(contracts.wasi)].find((other) => other.replace(/@.*$/, "") === base);
       throw new SymphonyError(
         "gate/world",
         ours
-          ? `Cannot admit the component: it imports ${name}, this Symphony has ${ours}; build it against that version`
-          : `Cannot admit the component: it imports ${name}, which Symphony doesn't offer; build it for the world symphony:operator/operator or symphony:instrument/instrument`,
+          ? `Cannot admit the component: it imports ${name}, this Symphony has ${ours}${ours.startsWith("wasi:") && !ours.includes("@") ? "@0.2.x" : ""}; build it against that version`
+          : `Cannot admit the component: it imports ${name}, which Symphony doesn't offer; docs/extensions.md and docs/wasi.md list what there is`,
       );
     }
-    if (seen.includes(name)) throw new SymphonyError("gate/world", `Cannot admit the component: it imports ${name} twice`);
+    // the glue that calls it knows names without versions: two of one name would be one
+    // versions of WASI that mean the same may well be one
+    if (seen.some((other) => other === name || (!name.startsWith("wasi:") && other.replace(/@.*$/, "") === name.replace(/@.*$/, ""))))
+      throw new SymphonyError("gate/world", `Cannot admit the component: it imports ${name.replace(/@.*$/, "")} twice`);
     for (const [inner, type] of functions)
-      if (known[inner] !== type)
-        throw new SymphonyError("gate/world", `Cannot admit the component: it imports ${name}.${inner} as ${type}, this Symphony has ${known[inner] ?? "no such function"}`);
+      if (own(known, inner) !== type)
+        throw new SymphonyError("gate/world", `Cannot admit the component: it imports ${name}.${inner} as ${type}, this Symphony has ${own(known, inner) ?? "no such function"}`);
     seen.push(name);
   }
   return seen.filter((name) => !name.startsWith("symphony:types/"));
 }
 
-function checkExports(walked: Walked, contracts: Contracts): "operator" | "instrument" {
-  const kinds: ("operator" | "instrument")[] = [];
+/** The function of an entrance that a call enters. */
+const ENTRY_FUNCTION: Readonly<Record<Entrance, string>> = { operator: "process", instrument: "invoke", command: "run", handler: "handle" };
+
+function checkExports(walked: Walked, contracts: Contracts): { kind: Entrance; entry: Gated["entry"] } {
+  const entries: { kind: Entrance; entry: Gated["entry"] }[] = [];
   for (const { name, functions } of walked.exports) {
-    const known = Object.hasOwn(contracts.exports, name) ? contracts.exports[name] : undefined;
-    if (known) kinds.push(known.kind);
+    const known = own(contracts.exports, withoutWasiVersion(name));
+    if (known) entries.push({ kind: known.kind, entry: { interfaceName: name, functionName: ENTRY_FUNCTION[known.kind] } });
     else if (name !== QUICKJS_INIT)
       throw new SymphonyError("gate/world", `Cannot admit the component: it exports ${name}; expected only ${Object.keys(contracts.exports).join(" or ")}`);
     const expected: Readonly<Record<string, string>> = known?.functions ?? { [QUICKJS_INIT]: QUICKJS_INIT_TYPE };
     for (const inner of new Set([...Object.keys(expected), ...functions.keys()]))
-      if (!Object.hasOwn(expected, inner) || functions.get(inner) !== expected[inner])
+      if (own(expected, inner) === undefined || functions.get(inner) !== expected[inner])
         throw new SymphonyError(
           "gate/world",
-          `Cannot admit the component: it exports ${name}.${inner} as ${functions.get(inner) ?? "nothing"}, this Symphony has ${Object.hasOwn(expected, inner) ? expected[inner] : "no such function"}`,
+          `Cannot admit the component: it exports ${name}.${inner} as ${functions.get(inner) ?? "nothing"}, this Symphony has ${own(expected, inner) ?? "no such function"}`,
         );
   }
-  if (kinds.length !== 1)
+  if (entries.length !== 1)
     throw new SymphonyError(
       "gate/world",
-      `Cannot admit the component: it exports ${kinds.length === 0 ? "nothing that a melody can call" : "more than one kind of step"}; expected one of ${Object.keys(contracts.exports).join(", ")}`,
+      `Cannot admit the component: it exports ${entries.length === 0 ? "nothing that a melody can call" : "more than one kind of step"}; expected one of ${Object.keys(contracts.exports).join(", ")}`,
     );
-  return kinds[0] as "operator" | "instrument";
+  return entries[0] as (typeof entries)[0];
 }

@@ -60,8 +60,13 @@ export class Shapes {
   }
 }
 
+/** How a component is entered: by our own two worlds, or as a command or an HTTP handler of WASI. */
+export type Entrance = "operator" | "instrument" | "command" | "handler";
+
 /** The interfaces that a component may import and export, with the types of their functions. */
 export interface Contracts {
   imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  exports: Readonly<Record<string, { kind: "operator" | "instrument"; functions: Readonly<Record<string, string>> }>>;
+  /** By names without a version 0.2.x, which all mean the same. */
+  wasi: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  exports: Readonly<Record<string, { kind: Entrance; functions: Readonly<Record<string, string>> }>>;
 }

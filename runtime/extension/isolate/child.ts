@@ -1,7 +1,12 @@
 // The program inside an isolate's process: reads frames, runs one component, writes frames. Wholly synchronous, so that
 // a guest's host call can wait on the pipe. Has no rights of its own; what it says of itself is not believed.
-import { type Entry, type Value } from "../../value.ts";
+import type { Entry } from "../../value.ts";
+import { type AskHost, bare, textOf } from "./guest/host.ts";
+import { symphonyImports } from "./guest/symphony.ts";
+import { createWasi, Exit, type Wasi } from "./guest/wasi.ts";
+import { serveHandler } from "./guest/wasi-http.ts";
 import { FUEL_EXPORT } from "../gate/module.ts";
+import type { Entrance } from "../gate/types.ts";
 import {
   CHATTER,
   FRAME,
@@ -25,13 +30,15 @@ interface Pipe {
 }
 
 interface Instance {
-  invoke: (inputs: Entry[], settings: Entry[]) => Entry[];
+  /** What the component exports: process or invoke of our worlds, run or handle of WASI's. */
+  enter: (...args: unknown[]) => unknown;
   /** Of the largest module first. */
   fuels: WebAssembly.Global[];
   memories: WebAssembly.Memory[];
 }
 
 interface Loaded {
+  entrance: Entrance;
   instantiate: (imports: Record<string, unknown>) => Instance;
   memoryBytesMax: number;
 }
@@ -49,6 +56,7 @@ export function serveIsolate(pipe: Pipe): void {
   const instances = new Map<string, Instance>();
   let loaded: Loaded | undefined;
   let imports: Record<string, unknown> = {};
+  let wasi: Wasi | undefined;
 
   const next = (wanted?: number): { type: number; payload: Uint8Array } | undefined => {
     for (;;) {
@@ -90,7 +98,9 @@ export function serveIsolate(pipe: Pipe): void {
     if (frame.type === FRAME.load) {
       let fault = "";
       try {
-        imports = guestImports(host, new Set(JSON.parse(reader.text()) as string[]));
+        const granted = new Set(JSON.parse(reader.text()) as string[]);
+        wasi = createWasi(host);
+        imports = guestImports(host, wasi, granted);
         loaded = load(reader);
       } catch (cause) {
         fault = describe(cause);
@@ -119,12 +129,13 @@ export function serveIsolate(pipe: Pipe): void {
           instance = loaded.instantiate(imports);
           instances.set(run, instance);
         }
-        outcome = invoke(instance, fuel, inputs, settings, loaded.memoryBytesMax);
+        outcome = invoke(instance, fuel, () => enter(loaded as Loaded, instance as Instance, wasi as Wasi, inputs, settings), loaded.memoryBytesMax);
       } catch (cause) {
         outcome = { ended: "trap", why: "trap", message: describe(cause) };
       }
       const used = instance ? fuelUsed(instance.fuels, fuel) : 0;
-      if (outcome.ended === "trap" && instance) {
+      // a command is run once; its memory holds what it has done
+      if (instance && (outcome.ended === "trap" || loaded?.entrance === "command")) {
         instances.delete(run);
         instance = undefined;
         pipe.collect();
@@ -151,11 +162,62 @@ function fuelUsed(fuels: readonly WebAssembly.Global[], fuel: bigint): number {
   return fuels.reduce((used, global, at) => used + Number(shareOf(fuel, at, fuels.length) - (global.value as bigint)), 0);
 }
 
-function invoke(instance: Instance, fuel: bigint, inputs: Entry[], settings: Entry[], memoryBytesMax: number): Outcome {
+/** Enters a component in the way of its world. What a WASI guest gives is gathered as outputs of fixed names. */
+function enter({ entrance }: Loaded, instance: Instance, wasi: Wasi, inputs: Entry[], settings: Entry[]): Entry[] {
+  const stdio = wasi.begin({ inputs, settings }, entrance === "command");
+  try {
+    if (entrance === "operator" || entrance === "instrument") return instance.enter(inputs, settings) as Entry[];
+    if (entrance === "handler") {
+      const given = (name: string) => inputs.find((one) => one.name === name)?.value;
+      const headers = given("headers");
+      const body = given("body");
+      const answer = serveHandler(instance.enter, {
+        method: textOf(given("method")) ?? "GET",
+        url: textOf(given("url")) ?? "/",
+        headers: headers?.tag === "json" ? Object.entries(JSON.parse(headers.val) as Record<string, unknown>).map(([name, value]) => [name, String(value)] as const) : [],
+        body: body?.tag === "bytes" ? body.val.data : new TextEncoder().encode(textOf(body) ?? ""),
+      });
+      return [
+        { name: "status", value: { tag: "number", val: answer.status } },
+        { name: "headers", value: { tag: "json", val: JSON.stringify(answer.headers) } },
+        { name: "body", value: blob(answer.body) },
+      ];
+    }
+    let code = 0;
+    try {
+      instance.enter();
+    } catch (cause) {
+      if (cause instanceof Exit) code = cause.code;
+      // the world's own way to say that it failed: an error without a value
+      else if (typeof cause === "object" && cause !== null && Object.hasOwn(cause, "payload") && (cause as { payload: unknown }).payload === undefined) code = 1;
+      else throw cause;
+    }
+    return [
+      { name: "exitCode", value: { tag: "number", val: code } },
+      { name: "stdout", value: blob(...stdio.stdout) },
+      { name: "stderr", value: blob(...stdio.stderr) },
+    ];
+  } finally {
+    wasi.end();
+  }
+}
+
+function blob(...pieces: readonly Uint8Array[]): Entry["value"] {
+  const data = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    data.set(piece, at);
+    at += piece.length;
+  }
+  return { tag: "bytes", val: { mediaType: "application/octet-stream", data } };
+}
+
+function invoke(instance: Instance, fuel: bigint, call: () => Entry[], memoryBytesMax: number): Outcome {
   for (const [at, global] of instance.fuels.entries()) global.value = shareOf(fuel, at, instance.fuels.length);
   try {
-    return { ended: "ok", outputs: instance.invoke(inputs, settings) };
+    return { ended: "ok", outputs: call() };
   } catch (cause) {
+    if (cause instanceof Exit) return { ended: "trap", why: "trap", message: `it exited with code ${cause.code}` };
     const payload = (cause as { payload?: StepError } | null)?.payload;
     if (payload !== undefined) return { ended: "error", error: payload };
     const why = instance.fuels.some((global) => (global.value as bigint) < 0n)
@@ -211,13 +273,14 @@ type Glue = (
   getCoreModule: (name: string) => WebAssembly.Module,
   imports: Record<string, unknown>,
   instantiateCore: (module: WebAssembly.Module, imports: WebAssembly.Imports) => WebAssembly.Instance,
-) => Record<string, Record<string, (inputs: Entry[], settings: Entry[]) => Entry[]>>;
+) => Record<string, Record<string, (...args: unknown[]) => unknown>>;
 
 /** Names that the glue finds undefined, but for the first. */
 const HIDDEN = ["globalThis", "process", "Deno", "Bun", "require", "fetch", "XMLHttpRequest", "WebSocket", "Worker", "self"];
 
 /** Compiles what `prepare` made; each run then gets its own instance of it. */
 function load(reader: FrameReader): Loaded {
+  const entrance = reader.text() as Entrance;
   const interfaceName = reader.text();
   const functionName = reader.text();
   const memoryBytesMax = reader.f64();
@@ -234,6 +297,7 @@ function load(reader: FrameReader): Loaded {
   // the glue sees WebAssembly and the language, and nothing of the runtime around it
   const glue = new Function(...HIDDEN, source)(Object.freeze({ WebAssembly })) as Glue;
   return {
+    entrance,
     memoryBytesMax,
     instantiate: (imports) => {
       const fuels: WebAssembly.Global[] = [];
@@ -250,67 +314,15 @@ function load(reader: FrameReader): Loaded {
           return instance;
         },
       );
-      const invoke = root[interfaceName]?.[functionName];
-      if (!invoke) throw new Error(`the component has no ${interfaceName}.${functionName}`);
-      return { invoke, fuels, memories };
+      const enter = root[interfaceName]?.[functionName];
+      if (!enter) throw new Error(`the component has no ${interfaceName}.${functionName}`);
+      return { enter, fuels, memories };
     },
   };
 }
 
 /** Only what was granted is there at all. */
-function guestImports(host: (name: HostFunction, args: Scalar[]) => Scalar[], granted: Set<string>): Record<string, unknown> {
-  class Writer {
-    readonly #id: number;
-    static #next = 1;
-    constructor(mediaType: string) {
-      this.#id = Writer.#next++;
-      host("writer.new", [this.#id, mediaType.slice(0, 256)]);
-    }
-    append(data: Uint8Array): void {
-      host("writer.append", [this.#id, data]);
-    }
-    finish(): { id: string; size: number; mediaType: string } {
-      const [id, size, mediaType] = host("writer.finish", [this.#id]);
-      return { id: id as string, size: size as number, mediaType: mediaType as string };
-    }
-    [Symbol.dispose ?? Symbol.for("dispose")](): void {
-      host("writer.drop", [this.#id]);
-    }
-  }
-  const all: Record<string, unknown> = {
-    "symphony:host/call": {
-      remainingMs: () => host("call.remaining-ms", [])[0],
-      cancelled: () => host("call.cancelled", [])[0],
-      idempotencyKey: () => host("call.idempotency-key", [])[0],
-      attempt: () => host("call.attempt", [])[0],
-    },
-    "symphony:host/log": { write: (level: string, message: string) => void host("log.write", [level, message.slice(0, 4096)]) },
-    "symphony:host/progress": { report: (fraction: number, note: string) => void host("progress.report", [fraction, note.slice(0, 256)]) },
-    "symphony:host/files": {
-      entries: (root: string, path: string, after: string | undefined) => {
-        const flat = host("files.entries", [root, path, after ?? null]);
-        const out: { name: Scalar | undefined; kind: Scalar | undefined; size: Scalar | undefined }[] = [];
-        for (let i = 0; i + 2 < flat.length; i += 3) out.push({ name: flat[i], kind: flat[i + 1], size: flat[i + 2] });
-        return out;
-      },
-      read: (root: string, path: string, offset: number, length: number) => host("files.read", [root, path, offset, length])[0],
-    },
-    "symphony:host/artifacts": {
-      read: (id: string, offset: number, length: number) => host("artifacts.read", [id, offset, length])[0],
-      Writer,
-    },
-  };
-  // nothing is inherited: a name that the gate should have refused still finds nothing here
-  Object.setPrototypeOf(Writer, null);
-  Object.setPrototypeOf(Writer.prototype, null);
-  const bare = (from: object): object => Object.assign(Object.create(null) as object, from);
-  return bare(
-    Object.fromEntries(
-      Object.entries(all)
-        .filter(([name]) => granted.has(name))
-        .map(([name, functions]) => [name, bare(functions as object)]),
-    ),
-  ) as Record<string, unknown>;
+function guestImports(host: AskHost, wasi: Wasi, granted: ReadonlySet<string>): Record<string, unknown> {
+  const all = { ...symphonyImports(host), ...wasi.imports };
+  return bare(Object.fromEntries(Object.entries(all).filter(([name]) => granted.has(name))));
 }
-
-export type { Value };

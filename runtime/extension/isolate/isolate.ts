@@ -1,7 +1,7 @@
 // One isolate: a process that serves one component at one set of grants. Sends calls ahead, keeps the record of which
 // one is being served, and kills. Leaves out which isolate serves a call (pool.ts) and what a host call does
 // (capabilities.ts).
-import { SymphonyError } from "../../error.ts";
+import { type ErrorCode, SymphonyError } from "../../error.ts";
 import type { Child, ProcessPlatform } from "../../platform/platform.ts";
 import type { Entry } from "../../value.ts";
 import type { Prepared } from "../prepare/prepare.ts";
@@ -41,6 +41,8 @@ export interface CallRequest {
   timeMs: number;
   /** Instructions, about. */
   fuel: number;
+  /** It may wait long for somebody else; processes for such calls don't count against those that work. */
+  waits?: boolean;
   signal?: AbortSignal | undefined;
   /** Made when the call is sent; `deadline` gives the milliseconds left once it is being served. */
   hostCalls: (call: { remainingMs: () => number }) => HostCalls;
@@ -135,6 +137,7 @@ export class Isolate {
     });
     this.#writer.begin(FRAME.load);
     this.#writer.text(JSON.stringify(imports.map((name) => name.replace(/@.*$/, ""))));
+    this.#writer.text(component.kind);
     this.#writer.text(component.interfaceName);
     this.#writer.text(component.functionName);
     this.#writer.f64(component.memoryPages * 65_536);
@@ -427,19 +430,33 @@ export class Isolate {
 /** A host-side error as a guest sees it. */
 export function stepErrorOf(cause: unknown): StepError {
   if (!(cause instanceof SymphonyError)) return { tag: "permanent", val: { kind: "internal", code: "host.internal", message: "the host failed; see its log" } };
-  const kinds: Record<string, ErrorKind> = {
+  const kinds: Partial<Record<ErrorCode, ErrorKind>> = {
     "files/not-found": "not-found",
     "artifact/unknown": "not-found",
+    "secret/unknown": "not-found",
+    "model/unknown": "not-found",
     "files/denied": "denied",
     "step/denied": "denied",
+    "http/denied": "denied",
+    "files/exists": "conflict",
     "files/invalid": "invalid-input",
     "step/input": "invalid-input",
+    "http/invalid": "invalid-input",
     "run/limit": "limit",
+    "http/limit": "limit",
+    "http/timeout": "timeout",
+    "run/cancelled": "cancelled",
     "artifact/storage": "unavailable",
+    "audit/unwritable": "unavailable",
+    "http/failed": "unavailable",
+    "model/failed": "unavailable",
+    "model/protocol": "unavailable",
+    "command/failed": "unavailable",
   };
   // what the disk says names places that are no guest's business
-  const message = cause.code === "artifact/storage" ? "the store can't be used now" : cause.message;
-  const fault = { kind: kinds[cause.code] ?? "internal", code: cause.code.replace("/", "."), message };
+  const message = cause.code === "artifact/storage" || cause.code === "audit/unwritable" ? "the store can't be used now" : cause.message;
+  const own = cause.code === "model/failed" ? cause.detail : undefined;
+  const fault = { kind: kinds[cause.code] ?? "internal", code: own ?? cause.code.replace("/", "."), message };
   return cause.retryable ? { tag: "transient", val: { fault, retryAfterMs: cause.retryAfterMs } } : { tag: "permanent", val: fault };
 }
 

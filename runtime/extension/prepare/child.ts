@@ -5,7 +5,7 @@ import { gate, START_FUEL } from "../gate/gate.ts";
 import { Cursor } from "../gate/cursor.ts";
 import { isMetered, measureModule, rewriteModule } from "../gate/module.ts";
 import { FrameCutter, FrameReader, FrameWriter } from "../isolate/wire.ts";
-import { ANSWER, ENTRY, writePrepared } from "./prepare.ts";
+import { ANSWER, writePrepared } from "./prepare.ts";
 
 /** Serves one request, which comes in chunks, and answers it. */
 export async function servePreparation(chunks: AsyncIterable<Uint8Array>, answer: (bytes: Uint8Array) => Promise<void>): Promise<void> {
@@ -50,8 +50,8 @@ async function transpile(component: Uint8Array, memoryMiB: number) {
     if (name.endsWith(".wasm")) modules.push({ name, bytes: isMetered(bytes) ? bytes : meterAdapter(bytes) });
     else if (name === "component.js") source = new TextDecoder().decode(bytes);
   }
-  const { kind, imports, memoryPages } = gated;
-  return { kind, ...ENTRY[kind], imports, memoryPages, source: asFunctionBody(source), modules };
+  const { kind, entry, imports, memoryPages } = gated;
+  return { kind, ...entry, imports, memoryPages, source: asFunctionBody(source), modules };
 }
 
 /** The transpiler makes modules of its own, which carry values from one nested component to the next; their loops count too. */

@@ -1,6 +1,7 @@
 // From a component's bytes to what an isolate loads: gated and transpiled in a process that is thrown away, kept in a
 // cache that is checked when read. Leaves out what the gate admits and how an isolate runs it.
 import { SymphonyError } from "../../error.ts";
+import type { Entrance } from "../gate/types.ts";
 import type { Child, Platform, ProcessPlatform, Storage } from "../../platform/platform.ts";
 import { FrameCutter, FrameReader, FrameWriter } from "../isolate/wire.ts";
 
@@ -8,11 +9,11 @@ import { FrameCutter, FrameReader, FrameWriter } from "../isolate/wire.ts";
 export interface Prepared {
   /** Hash of component, limits and tools. */
   key: string;
-  kind: "operator" | "instrument";
+  kind: Entrance;
   /** The exported interface and the function in it that a call enters. */
   interfaceName: string;
   functionName: string;
-  /** The interfaces of symphony:host that it imports. */
+  /** The interfaces that it imports, by their full names. */
   imports: string[];
   /** The most memory that it can come to hold. */
   memoryPages: number;
@@ -22,9 +23,9 @@ export interface Prepared {
 }
 
 /** Changes whenever the gate, the glue around it or the transpiler change what they make. */
-export const TOOLS = "gate 4, bindgen 0.15.0";
+export const TOOLS = "gate 5, bindgen 0.15.0";
 
-/** The two functions that a melody can call. */
+/** The functions that components of our own two worlds export. */
 export const ENTRY = {
   operator: { interfaceName: "symphony:operator/transform@0.1.0", functionName: "process" },
   instrument: { interfaceName: "symphony:instrument/inference@0.1.0", functionName: "invoke" },

@@ -1,6 +1,6 @@
 // Manifests: what is read, and that all faults of one are told together with their keys.
 import { describe, expect, test } from "bun:test";
-import type { SymphonyError } from "../error.ts";
+import type { SymphonyError } from "../../error.ts";
 import { parseManifest } from "./manifest.ts";
 
 const HEAD = 'id = "x"\nversion = "1.0.0"\nkind = "operator"\n';
@@ -23,17 +23,21 @@ const WRONG: [string, string, string][] = [
   ["a mistyped key of a port", `${HEAD}[inputs.a]\ntype = "text"\nrequird = true\n${OUT}`, 'inputs.a.requird: "requird" is no key here (did you mean "required"?)'],
   ["an id with a path", `${HEAD.replace('"x"', '"../x"')}${OUT}`, "id:"],
   ["a version that isn't one", `${HEAD.replace("1.0.0", "1.0")}${OUT}`, "version:"],
-  ["a kind that isn't one", `${HEAD.replace("operator", "addon")}${OUT}`, 'kind: "addon" stands here, expected one of "operator", "instrument"'],
+  ["a kind that isn't one", `${HEAD.replace("operator", "plugin")}${OUT}`, 'kind: "plugin" stands here, expected one of "operator", "instrument", "addon"'],
   ["no outputs", HEAD, "outputs: there are none"],
   ["a port of no type", `${HEAD}[inputs.a]\ntype = "txt"\n${OUT}`, 'inputs.a.type: "txt" is no port type'],
   ["a default of another type", `${HEAD}[settings.a]\ntype = "number"\ndefault = "1"\n${OUT}`, 'settings.a.default: "1" is not of type number'],
   ["a default out of bounds", `${HEAD}[settings.a]\ntype = "number"\ndefault = 5\nmax = 4\n${OUT}`, "5 is above 4"],
   ["a default that is no option", `${HEAD}[settings.a]\ntype = "text"\ndefault = "c"\noptions = ["a", "b"]\n${OUT}`, '"c" is not allowed'],
   ["a component outside", `${HEAD}component = "../x.wasm"\n${OUT}`, "component:"],
-  ["a capability that isn't one", `${HEAD}[capabilities]\nnetwork = "all"\n${OUT}`, 'capabilities.network: "network" is no key here'],
-  ["files to write", `${HEAD}[capabilities]\nfiles = "write"\n${OUT}`, 'capabilities.files: "write" stands here, expected "read"'],
+  ["a capability that isn't one", `${HEAD}[[capabilities.files]]\n${OUT}`, 'capabilities.files: "files" is no key here (did you mean "file"?)'],
+  [
+    "a scope that isn't one",
+    `${HEAD}[[capabilities.file]]\nfolder = "project"\nscope = "wirte"\nreason = "x"\n${OUT}`,
+    'capabilities.file[0].scope: "wirte" stands here, expected one of "read", "write" (did you mean "write"?)',
+  ],
   ["a limit of zero", `${HEAD}[limits]\nmemoryMiB = 0\n${OUT}`, "limits.memoryMiB: 0 stands here, expected at least 1"],
-  ["a port name with a space", `${HEAD}[inputs."a b"]\ntype = "text"\n${OUT}`, '"a b" is no name'],
+  ["a port name with a space", `${HEAD}[inputs."a b"]\ntype = "text"\n${OUT}`, '"a b" is no name here'],
   ["300 000 characters", `${HEAD}${"#".repeat(300_000)}`, "it is longer than"],
   ["tables 1 000 deep", `${HEAD}x = ${"{a=".repeat(1000)}1${"}".repeat(1000)}\n`, "it is not TOML"],
 ];
@@ -59,5 +63,5 @@ test("a manifest gives ports with defaults, limits and nothing that it didn't as
   expect(manifest.settings.get("n")).toMatchObject({ required: false, default: { tag: "number", val: 2 } });
   expect(manifest.limits).toMatchObject({ timeMs: 5, memoryMiB: 128 });
   expect(manifest.outputs.get("o")?.required).toBe(false);
-  expect(manifest.capabilities).toEqual({ files: false, artifacts: "none" });
+  expect(manifest.capabilities).toEqual([]);
 });

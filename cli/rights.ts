@@ -1,0 +1,196 @@
+// The rights of a run before it begins: what its extensions ask for that nobody has decided, and what a person says to that. Leaves out
+// what holds while it runs (runtime/extension/permission).
+import process, { stderr, stdin } from "node:process";
+import { createInterface } from "node:readline/promises";
+import {
+  type Asked,
+  askedRights,
+  askedTexts,
+  covers,
+  decisionsFor,
+  describeRight,
+  type Grant,
+  type Grants,
+  type Manifest,
+  openQuestions,
+  parseRight,
+  type Plan,
+  type PlanNode,
+  type Right,
+  type RunFacts,
+  type RunGrant,
+  type RunOrigin,
+  spellPathObject,
+} from "../runtime/mod.ts";
+import { near } from "../runtime/near.ts";
+import { usage } from "./args.ts";
+import { readGrants } from "./home/grants.ts";
+import { openHome } from "./home/open.ts";
+import { homeSettings } from "./home/settings.ts";
+import { painter, withoutControls, write } from "./print.ts";
+import { type Backstage, userHome } from "./stage.ts";
+
+/** One thing that an extension asks for in a run, and that nobody has decided about. */
+export interface RightQuestion {
+  manifest: Manifest;
+  asked: Asked;
+  /** Paths of the nodes that would use it. */
+  nodes: string[];
+}
+
+type Call = Extract<PlanNode["work"], { does: "call" }>;
+
+function* callsOf({ nodes }: Plan, prefix = ""): Generator<{ path: string; work: Call }> {
+  for (const { id, work } of nodes) {
+    if (work.does === "call") yield { path: prefix + id, work };
+    else if (work.does === "map" || work.does === "melody") yield* callsOf(work.body, `${prefix}${id}/`);
+  }
+}
+
+/** What stands in a run for the names in brackets of what its steps ask for. */
+function factsOf({ manifest, settings }: Call, grants: Grants): RunFacts {
+  const secrets = new Map<string, string>();
+  for (const { name, value } of settings) if (value.tag === "text" && manifest.settings.get(name)?.secret) secrets.set(name, value.val);
+  return { folders: [...grants.folders.values()].map(({ path }) => path), project: grants.project, userHome: userHome(), secrets };
+}
+
+/** What a run lets each step read that asks for it. */
+function ownGrants({ folders, project }: Grants): RunGrant[] {
+  const paths = [...new Set([...[...folders.values()].map(({ path }) => path), ...(project === undefined ? [] : [project])])];
+  return paths.map((path) => ({ extension: "*", right: `file:read:${spellPathObject(path, true)}`, decision: "allow", by: "the run" }));
+}
+
+/** Questions in the order of the melody; each once. */
+export function questionsOf(plan: Plan, grants: Grants, given: readonly RunGrant[], { home }: Pick<Backstage, "home">): RightQuestion[] {
+  const { policies } = homeSettings(home);
+  const kept: readonly Grant[] = readGrants(home);
+  const runGrants = [...ownGrants(grants), ...given];
+  const found = new Map<string, RightQuestion>();
+  for (const { path, work } of callsOf(plan)) {
+    const { manifest, rights } = work;
+    if (manifest.capabilities.length === 0) continue;
+    const decisions = decisionsFor(manifest, { policies, grants: kept, runGrants });
+    for (const asked of openQuestions(askedRights(manifest, factsOf(work, grants)), rights, decisions)) {
+      const key = `${manifest.id} ${asked.right.text}`;
+      const known = found.get(key);
+      if (known) known.nodes.push(path);
+      else found.set(key, { manifest, asked, nodes: [path] });
+    }
+  }
+  return [...found.values()];
+}
+
+/** `--allow EXTENSION` or `EXTENSION=RIGHT`. What isn't asked for can't be allowed. */
+export function readAllowed(given: readonly string[], plan: Plan, grants: Grants, command: string): RunGrant[] {
+  const calls = [...callsOf(plan)];
+  const ids = [...new Set(calls.map(({ work }) => work.manifest.id))];
+  return given.flatMap((one) => {
+    const equals = one.indexOf("=");
+    const id = equals < 0 ? one : one.slice(0, equals);
+    const own = calls.filter(({ work }) => work.manifest.id === id);
+    if (own.length === 0)
+      throw usage(`Cannot allow ${JSON.stringify(id)} anything: the melody uses no such extension${near(id, ids) || `; it uses ${ids.join(", ") || "none"}`}`, command);
+    const asked = own.flatMap(({ work }) => askedRights(work.manifest, factsOf(work, grants)));
+    const wanted: Right[] = equals < 0 ? asked.map(({ right }) => right) : [parseRight(one.slice(equals + 1))];
+    for (const right of wanted)
+      if (!asked.some((other) => covers(other.right, right)))
+        throw usage(
+          `Cannot allow ${id} ${right.text}: it doesn't ask for that${asked.length ? `; it asks for ${[...new Set(asked.map((other) => other.right.text))].join(", ")}` : ""}`,
+          command,
+        );
+    const texts = [...new Set(wanted.map(({ text }) => text))];
+    return texts.map((right): RunGrant => ({ extension: id, right, decision: "allow", by: "a person, by --allow" }));
+  });
+}
+
+export interface Decided {
+  /** For the run, resumes and retries too. */
+  grants: RunGrant[];
+  /** For as long as it is under way now. */
+  once: RunGrant[];
+  always: { manifest: Manifest; right: Right; decision: "allow" | "deny" }[];
+}
+
+/** Puts the questions to the person at the terminal, or says what will be refused where nobody is there. */
+export async function decideRights(questions: readonly RightQuestion[], attended: boolean): Promise<Decided> {
+  const decided: Decided = { grants: [], once: [], always: [] };
+  if (questions.length === 0) return decided;
+  if (!attended) {
+    const lines = questions.map(({ manifest, asked }) => `  --allow '${manifest.id}=${asked.right.text}'    ${describeRight(asked.right)}: ${asked.capability.reason}`);
+    write(2, withoutControls(`Nobody can be asked here, so these are refused when a step tries them:\n${lines.join("\n")}\n`));
+    return decided;
+  }
+  const paint = painter();
+  const lines = createInterface({ input: stdin, output: stderr });
+  lines.on("SIGINT", () => process.emit("SIGINT"));
+  try {
+    for (const [i, { manifest, asked, nodes }] of questions.entries()) {
+      const { right, capability } = asked;
+      const warning =
+        right.type === "system"
+          ? "\n    The program runs with all rights that you have, outside of every wall."
+          : capability.widens
+            ? "\n    This is more than the extension's family asks for."
+            : "";
+      write(
+        2,
+        withoutControls(
+          `\n${paint("blue", "?")} ${i + 1} of ${questions.length}: ${manifest.title} (${manifest.id} ${manifest.version}, ${manifest.publisher ? `says it is by ${manifest.publisher}` : "says nothing of its publisher"}) wants to ${describeRight(right)}\n    Why: ${capability.reason}\n    For: ${nodes.slice(0, 5).join(", ")}${nodes.length > 5 ? ` and ${nodes.length - 5} more` : ""}    As: ${right.text}${warning}\n`,
+        ),
+      );
+      for (let answer = ""; answer === ""; ) {
+        answer = (await lines.question("  Allow? [o]nce, for this [r]un, [a]lways, [d]eny, [n]ever: ")).trim().toLowerCase();
+        const grant = (decision: "allow" | "deny", by: string): RunGrant => ({ extension: manifest.id, right: right.text, decision, by });
+        if (/^o(nce)?$/.test(answer)) decided.once.push(grant("allow", "a person, once"));
+        else if (/^r(un)?$/.test(answer)) decided.grants.push(grant("allow", "a person, for this run"));
+        else if (/^a(lways)?$/.test(answer)) decided.always.push({ manifest, right, decision: "allow" });
+        else if (/^n(ever)?$/.test(answer)) decided.always.push({ manifest, right, decision: "deny" });
+        else if (/^d(eny)?$/.test(answer)) decided.grants.push(grant("deny", "a person, for this run"));
+        else {
+          write(2, "  Please answer with o, r, a, d or n.\n");
+          answer = "";
+        }
+      }
+    }
+  } finally {
+    lines.close();
+  }
+  return decided;
+}
+
+/** Whom a lasting grant is for. */
+export function grantedTo(manifest: Manifest): { id: string; publisher?: string; asked: string[] } {
+  return { id: manifest.id, ...(manifest.publisher === undefined ? {} : { publisher: manifest.publisher }), asked: askedTexts(manifest) };
+}
+
+/** What is granted to a run that is gone on with, besides what it has. */
+export async function moreRights(
+  backstage: Backstage,
+  origin: RunOrigin | undefined,
+  plan: Plan | undefined,
+  allowed: readonly string[],
+  attended: boolean,
+): Promise<Pick<Decided, "grants" | "once">> {
+  if (!origin || !plan) return { grants: [], once: [] };
+  const grants: Grants = {
+    folders: new Map(Object.entries(origin.folders).map(([name, path]) => [name, { path, folder: backstage.platform.folder(path, backstage.home) }])),
+    project: origin.project,
+  };
+  const given = readAllowed(allowed, plan, grants, "resume");
+  // what a person refused for this run stays refused
+  const questions = questionsOf(plan, grants, [...(origin.grants ?? []), ...given], backstage);
+  const decided = await decideRights(questions, attended);
+  await keepDecisions(backstage, decided.always);
+  return { grants: [...given, ...decided.grants], once: decided.once };
+}
+
+/** Keeps what a person decided for good. */
+export async function keepDecisions(backstage: Backstage, always: Decided["always"]): Promise<void> {
+  if (always.length === 0) return;
+  const home = await openHome(backstage);
+  try {
+    for (const { manifest, right, decision } of always) await home.permit({ do: "decide", of: grantedTo(manifest), rights: [right.text], decision });
+  } finally {
+    await home.close();
+  }
+}
