@@ -36,7 +36,7 @@ async function main(args: string[]): Promise<number> {
     case "artifacts":
       return (await import("./cli/artifacts.ts")).artifacts(rest);
     case "ext":
-      return (await import("./cli/ext.ts")).ext(rest);
+      return (await import("./cli/ext/ext.ts")).ext(rest);
     case "permissions":
       return (await import("./cli/permissions.ts")).permissions(rest);
     case "audit":

@@ -11,6 +11,7 @@ import {
   discoverExtensions,
   type ExtensionHost,
   type HostServices,
+  type KeyStore,
   type LoadedCatalogue,
   type Permissions,
   type ProcessPlatform,
@@ -40,6 +41,7 @@ export interface Stage extends Backstage {
   hostFor(searched: readonly string[], durability: Durability): Promise<{ catalogue: LoadedCatalogue; host: ExtensionHost }>;
   artifactsFor(durability: Durability): ArtifactStore;
   permissions: Permissions;
+  keys: KeyStore;
   /** What pure nodes gave before. */
   memory: Memory;
   [Symbol.asyncDispose](): Promise<void>;
@@ -110,36 +112,19 @@ export async function openStage(backstage: Backstage): Promise<Stage> {
       ),
     load: (id) => loadLarge(id, artifacts),
   });
-  return {
+  const stage: Stage = {
     ...backstage,
     memory,
     async hostFor(searched, durability) {
       const catalogue = await discover(platform, home, searched);
       // what the settings say now counts for the runs that begin now, and policies for all
-      const settings = homeSettings(home);
-      permissions.setPolicies(settings.policies);
-      const services: HostServices = {
-        artifacts: artifactsFor(durability),
-        permissions,
-        http: platform.http,
-        isPrivateHost: (host) => settings.privateHosts.includes(host),
-        provider: (name) => (Object.hasOwn(settings.models, name) ? settings.models[name] : undefined),
-        providers: () => Object.keys(settings.models),
-        keys,
-        secret: async (name) => readSecret(settings, name),
-        openFolder(path) {
-          const real = realpathIfThere(path);
-          if (real !== undefined && `${real}/`.startsWith(`${home}/`))
-            throw new SymphonyError("files/denied", "Cannot use this folder: it is inside of Symphony's own home, which no step may read");
-          return platform.folder(path, home);
-        },
-        command: (request) => platform.command(request),
-        userHome: userHome(),
-      };
+      permissions.setPolicies(homeSettings(home).policies);
+      const services = servicesOf(stage, home, artifactsFor(durability));
       return { catalogue, host: createExtensionHost({ catalogue, preparer, pool, services }) };
     },
     artifactsFor,
     permissions,
+    keys,
     async [Symbol.asyncDispose]() {
       await pool[Symbol.asyncDispose]();
       await platform[Symbol.asyncDispose]();
@@ -147,5 +132,29 @@ export async function openStage(backstage: Backstage): Promise<Stage> {
       keys.close();
       await permissions.close();
     },
+  };
+  return stage;
+}
+
+/** What guests are answered with: models, secrets and networks as the settings of the home `from` say. */
+export function servicesOf({ platform, permissions, keys, home }: Stage, from: string, artifacts: ArtifactStore): HostServices {
+  const settings = homeSettings(from);
+  return {
+    artifacts,
+    permissions,
+    http: platform.http,
+    isPrivateHost: (host) => settings.privateHosts.includes(host),
+    provider: (name) => (Object.hasOwn(settings.models, name) ? settings.models[name] : undefined),
+    providers: () => Object.keys(settings.models),
+    keys,
+    secret: async (name) => readSecret(settings, name),
+    openFolder(path) {
+      const real = realpathIfThere(path);
+      if (real !== undefined && `${real}/`.startsWith(`${home}/`))
+        throw new SymphonyError("files/denied", "Cannot use this folder: it is inside of Symphony's own home, which no step may read");
+      return platform.folder(path, home);
+    },
+    command: (request) => platform.command(request),
+    userHome: userHome(),
   };
 }

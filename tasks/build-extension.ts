@@ -1,5 +1,5 @@
-// Builds one extension's component from its source: index.ts in AssemblyScript, index.js in JavaScript (QuickJS) or
-// index.c in C. The result stands in its build/ folder beside the hash of what it was made from.
+// Builds one extension's component from its source: index.ts in AssemblyScript, index.js in JavaScript or index.mts in TypeScript (both
+// QuickJS), index.c in C, or index.rs in Rust. The result stands in its build/ folder beside the hash of what it was made from.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -30,11 +30,13 @@ function readSource(folder: string) {
   const place = join(folder, "manifest.toml");
   if (!existsSync(place)) throw new SymphonyError("cli/io", `Cannot build ${folder}: there is no manifest.toml in it`);
   const manifest = parseManifest(readFileSync(place, "utf8"), place);
-  const source = ["index.ts", "index.js", "index.c"].map((name) => join(folder, name)).find((file) => existsSync(file));
-  if (!source) throw new SymphonyError("cli/io", `Cannot build ${folder}: there is no index.ts, index.js or index.c in it`);
+  const source = SOURCES.map((name) => join(folder, name)).find((file) => existsSync(file));
+  if (!source) throw new SymphonyError("cli/io", `Cannot build ${folder}: there is no ${SOURCES.join(", ")} in it`);
   const target = join(folder, manifest.component);
   return { manifest, source, target, stamp: `${target}.from` };
 }
+
+const SOURCES = ["index.ts", "index.js", "index.mts", "index.c", "index.rs"];
 
 /** Builds the extension in `folder` unless its component is current. Says which it was. */
 export async function buildExtension(folder: string): Promise<"built" | "current"> {
@@ -44,7 +46,7 @@ export async function buildExtension(folder: string): Promise<"built" | "current
   if (manifest.kind === "addon") throw new SymphonyError("extension/unbuilt", `Cannot build ${folder}: nothing runs addons yet`);
   const world = worldOf("mine", manifest.kind, interfacesOf(manifest));
   const wit = witSource(root, world);
-  const component = source.endsWith(".js") ? await fromJavaScript(source, manifest, wit) : await fromCore(source, manifest, wit);
+  const component = /\.m?[jt]s$/.test(source) && !source.endsWith("index.ts") ? await fromJavaScript(source, manifest, wit) : await fromCore(source, manifest, wit);
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(`${target}.new`, component);
   renameSync(`${target}.new`, target);
@@ -61,7 +63,7 @@ function fingerprint(folder: string): string {
     for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const inner = join(path, entry.name);
       if (entry.isDirectory() && entry.name !== "build" && entry.name !== "node_modules") add(inner);
-      else if (/\.(ts|js|c|h|wit|toml)$/.test(entry.name)) hash.update(relative(root, inner)).update(readFileSync(inner));
+      else if (/\.(ts|mts|js|c|h|rs|wit|toml)$/.test(entry.name)) hash.update(relative(root, inner)).update(readFileSync(inner));
     }
   };
   add(folder);
@@ -70,7 +72,7 @@ function fingerprint(folder: string): string {
 }
 
 async function fromCore(source: string, manifest: Manifest, wit: string): Promise<Uint8Array> {
-  const core = source.endsWith(".ts") ? await compileAssemblyScript(source) : compileC(source);
+  const core = source.endsWith(".ts") ? await compileAssemblyScript(source) : source.endsWith(".rs") ? compileRust(source) : compileC(source);
   const { interfaceName, functionName } = ENTRY[manifest.kind as keyof typeof ENTRY];
   const renamed = renameExports(
     core,
@@ -137,10 +139,56 @@ function compileC(source: string): Uint8Array {
   }
 }
 
+const RUST_TARGET = "wasm32-unknown-unknown";
+
+/** The compiler that has the library for WebAssembly: rustup's, or Debian's. */
+function findRustc(): string {
+  for (const program of ["rustc", "/usr/bin/rustc"]) {
+    const { status, stdout } = spawnSync(program, ["--print", "target-libdir", "--target", RUST_TARGET], { encoding: "utf8" });
+    if (status === 0 && existsSync(stdout.trim())) return program;
+  }
+  throw new SymphonyError(
+    "extension/unbuilt",
+    `Cannot build Rust here: there is no rustc with the target ${RUST_TARGET}; \`rustup target add ${RUST_TARGET}\`, or on Debian \`apt-get install rustc libstd-rust-dev-wasm32\``,
+  );
+}
+
+/** One crate out of the author's file, our binding and an entry that names both. */
+function compileRust(source: string): Uint8Array {
+  const work = mkdtempSync(join(tmpdir(), "symphony-rust-"));
+  try {
+    const entry = join(work, "lib.rs");
+    const output = join(work, "index.wasm");
+    const path = (file: string): string => JSON.stringify(file);
+    writeFileSync(entry, `#[path = ${path(join(BINDINGS, "rust/symphony.rs"))}]\npub mod symphony;\n#[path = ${path(source)}]\npub mod index;\n`);
+    run(findRustc(), [
+      "--edition",
+      "2021",
+      "--crate-type",
+      "cdylib",
+      "--target",
+      RUST_TARGET,
+      "-C",
+      "opt-level=2",
+      "-C",
+      "panic=abort",
+      "-C",
+      "strip=symbols",
+      "-A", "warnings",
+      "-o",
+      output,
+      entry,
+    ]);
+    return readFileSync(output);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
 function run(program: string, args: string[]): void {
   const { status, error, stderr } = spawnSync(program, args, { encoding: "utf8" });
-  if (error) throw new Error(`${program} can't be run: ${error.message}; on Debian: apt-get install clang lld`);
-  if (status !== 0) throw new Error(`${program} failed:\n${stderr}`);
+  if (error) throw new SymphonyError("extension/unbuilt", `Cannot build: ${program} can't be run: ${error.message}; on Debian: apt-get install clang lld`);
+  if (status !== 0) throw new SymphonyError("extension/unbuilt", `Cannot build: ${program} says\n${stderr}`);
 }
 
 /** Bundled into one module first; what the host gives stays an import. */

@@ -23,6 +23,18 @@ export interface HostedTask {
   readonly signal: AbortSignal;
   /** Tells what the step says while it runs. */
   note(record: StepNote): void;
+  /** Told what the call took, once it has ended, however it did. */
+  measured?(took: CallCost): void;
+}
+
+/** What one call took. */
+export interface CallCost {
+  ms: number;
+  fuel: number;
+  /** That all instances of its process hold after it. */
+  memoryBytes: number;
+  /** By function. */
+  hostCalls: ReadonlyMap<string, number>;
 }
 
 export type StepNote =
@@ -82,7 +94,8 @@ export function createExtensionHost({ catalogue, preparer, pool, services }: Ext
       const guard = services.permissions.guard({ run: task.run, node: task.path, manifest, component: component.componentHash, facts, narrowed: rights });
       let hostCalls: CallAnswers | undefined;
       try {
-        const { outcome } = await pool.invoke(component, component.imports, processKey(manifest, facts, rights), {
+        const counted = new Map<string, number>();
+        const { outcome, ms, fuelUsed, heldBytes } = await pool.invoke(component, component.imports, processKey(manifest, facts, rights), {
           run: task.run,
           inputs: task.inputs,
           settings,
@@ -109,9 +122,18 @@ export function createExtensionHost({ catalogue, preparer, pool, services }: Ext
               onProgress: (fraction, note) => task.note({ event: "node.progress", fraction, note }),
               onModel: (use) => task.note({ event: "node.model", ...use }),
             });
-            return hostCalls;
+            if (!task.measured) return hostCalls;
+            const { answer, over } = hostCalls;
+            return {
+              over,
+              answer(name, args) {
+                counted.set(name, (counted.get(name) ?? 0) + 1);
+                return answer(name, args);
+              },
+            };
           },
         });
+        task.measured?.({ ms, fuel: fuelUsed, memoryBytes: heldBytes, hostCalls: counted });
         if (outcome.ended !== "ok") throw failureOf(outcome, manifest, (text) => hostCalls?.mask(text) ?? text);
         const outputs =
           component.kind === "command" || component.kind === "handler"

@@ -63,7 +63,9 @@ function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined 
 function checkImports(walked: Walked, contracts: Contracts): string[] {
   const seen: string[] = [];
   for (const { name, functions } of walked.imports) {
-    const known = own(contracts.imports, name) ?? own(contracts.wasi, withoutWasiVersion(name));
+    // drafts are imported without a version too; the types say whether it is the one that we have
+    const draft = name.includes("@") ? undefined : Object.keys(contracts.wasi).find((other) => other.startsWith(`${name}@`));
+    const known = own(contracts.imports, name) ?? own(contracts.wasi, withoutWasiVersion(draft ?? name));
     if (!known) {
       const base = name.replace(/@.*$/, "");
       const ours = [...Object.keys(contracts.imports), ...Object.keys(contracts.wasi)].find((other) => other.replace(/@.*$/, "") === base);

@@ -190,7 +190,7 @@ function enter({ entrance }: Loaded, instance: Instance, wasi: Wasi, inputs: Ent
       if (cause instanceof Exit) code = cause.code;
       // the world's own way to say that it failed: an error without a value
       else if (typeof cause === "object" && cause !== null && Object.hasOwn(cause, "payload") && (cause as { payload: unknown }).payload === undefined) code = 1;
-      else throw cause;
+      else throw new Error(`${describe(cause)}${lastWords(stdio.stderr)}`);
     }
     return [
       { name: "exitCode", value: { tag: "number", val: code } },
@@ -200,6 +200,17 @@ function enter({ entrance }: Loaded, instance: Instance, wasi: Wasi, inputs: Ent
   } finally {
     wasi.end();
   }
+}
+
+const LAST_WORDS_MAX = 400;
+
+/** What a command said before it trapped, which is where its panic stands. */
+function lastWords(stderr: readonly Uint8Array[]): string {
+  const said = stderr
+    .map((piece) => new TextDecoder().decode(piece))
+    .join("")
+    .trim();
+  return said ? `; it said: ${said.slice(-LAST_WORDS_MAX)}` : "";
 }
 
 function blob(...pieces: readonly Uint8Array[]): Entry["value"] {

@@ -51,6 +51,8 @@ export interface CallRequest {
 export interface CallResult {
   outcome: Outcome;
   fuelUsed: number;
+  /** Bytes that the instances of its process hold after it. */
+  heldBytes: number;
   /** From the start of execution. */
   ms: number;
 }
@@ -391,7 +393,7 @@ export class Isolate {
       const now = this.#platform.residentBytes(this.pid);
       if (now !== undefined && this.#idleBytes !== undefined && now - this.#idleBytes > LEFTOVER_BYTES_MAX) this.retired = true;
     }
-    head.pending.resolve({ outcome, fuelUsed, ms: this.idleSince - head.startedAt });
+    head.pending.resolve({ outcome, fuelUsed, heldBytes: held, ms: this.idleSince - head.startedAt });
     if (this.#sent.length > 0) this.#start();
     else this.#onIdle(this);
   }

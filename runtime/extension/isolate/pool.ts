@@ -9,6 +9,8 @@ export interface IsolatePoolOptions {
   platform: ProcessPlatform;
   /** Over all components; each weighs about 30 MB on Bun, 45 MB on Deno. Default 12. */
   processesMax?: number;
+  /** Of those, besides, whose calls wait for servers, models or commands. Default 24. */
+  waitingMax?: number;
   /** For one component at one set of grants. Default: the number of cores. */
   perComponentMax?: number;
   /** Calls sent ahead to one process. Default 64. */
@@ -30,20 +32,31 @@ export interface IsolatePool {
 
 interface Group {
   key: string;
+  /** Its calls wait for somebody else most of the time. */
+  waits: boolean;
   component: Prepared;
   imports: readonly string[];
   isolates: Isolate[];
   waiting: PendingCall[];
 }
 
+/** Processes of one component whose calls wait. */
+const WAITING_PER_COMPONENT = 8;
 /** A call goes to at most so many isolates when they are lost under it. */
 const DISPATCHES_MAX = 3;
 
-export function createIsolatePool({ platform, processesMax = 12, perComponentMax = navigator.hardwareConcurrency, aheadMax = 64 }: IsolatePoolOptions): IsolatePool {
+export function createIsolatePool({
+  platform,
+  processesMax = 12,
+  waitingMax = 24,
+  perComponentMax = navigator.hardwareConcurrency,
+  aheadMax = 64,
+}: IsolatePoolOptions): IsolatePool {
   const groups = new Map<string, Group>();
   const closing = new Set<Promise<void>>();
   let spare: SpareProcess | undefined = new SpareProcess(platform);
-  let processes = 0;
+  /** Those that work, and those of groups that wait. */
+  const processes = { work: 0, wait: 0 };
   let closed = false;
 
   function takeSpare(): SpareProcess {
@@ -57,7 +70,7 @@ export function createIsolatePool({ platform, processesMax = 12, perComponentMax
   }
 
   function open(group: Group): Isolate {
-    processes++;
+    processes[group.waits ? "wait" : "work"]++;
     const isolate = new Isolate(takeSpare(), platform, group.component, group.imports, group.key, {
       onIdle: (idle) => {
         if (idle.retired) close(idle);
@@ -65,7 +78,7 @@ export function createIsolatePool({ platform, processesMax = 12, perComponentMax
         for (const other of groups.values()) if (other.waiting.length > 0) pump(other);
       },
       onLost: (lost, unstarted) => {
-        processes--;
+        processes[group.waits ? "wait" : "work"]--;
         const at = group.isolates.indexOf(lost);
         if (at >= 0) group.isolates.splice(at, 1);
         if (closed) {
@@ -88,13 +101,18 @@ export function createIsolatePool({ platform, processesMax = 12, perComponentMax
     closing.add(done);
   }
 
-  /** Makes room by closing the isolate of another group that has been idle longest. */
-  function makeRoom(): boolean {
-    if (processes < processesMax) return true;
+  /**
+   * Makes room by closing the isolate of another group that has been idle longest. Groups that wait have room of their own, and each
+   * group may have one process whatever the others do: nobody's waiting holds up another extension.
+   */
+  function makeRoom(group: Group): boolean {
+    const isOpen = group.waits ? processes.wait < waitingMax : processes.work < processesMax;
+    if (isOpen) return true;
     let oldest: Isolate | undefined;
-    for (const { isolates, waiting } of groups.values())
-      for (const isolate of isolates) if (isolate.load === 0 && waiting.length === 0 && (!oldest || isolate.idleSince < oldest.idleSince)) oldest = isolate;
-    if (!oldest) return false;
+    for (const { isolates, waiting, waits } of groups.values())
+      for (const isolate of isolates)
+        if (waits === group.waits && isolate.load === 0 && waiting.length === 0 && (!oldest || isolate.idleSince < oldest.idleSince)) oldest = isolate;
+    if (!oldest) return group.isolates.length === 0;
     close(oldest);
     return true;
   }
@@ -103,8 +121,9 @@ export function createIsolatePool({ platform, processesMax = 12, perComponentMax
     let least: Isolate | undefined;
     for (const isolate of group.isolates) if (!isolate.retired && !isolate.closed && (!least || isolate.load < least.load)) least = isolate;
     if (least?.load === 0) return least;
-    if (group.isolates.length < perComponentMax && makeRoom()) return open(group);
-    return least && least.load < aheadMax ? least : undefined;
+    if (group.isolates.length < (group.waits ? WAITING_PER_COMPONENT : perComponentMax) && makeRoom(group)) return open(group);
+    // behind a call that waits another would wait too
+    return least && least.load < (group.waits ? 1 : aheadMax) ? least : undefined;
   }
 
   function pump(group: Group): void {
@@ -138,7 +157,7 @@ export function createIsolatePool({ platform, processesMax = 12, perComponentMax
       const key = `${component.key}:${grants}`;
       let group = groups.get(key);
       if (!group) {
-        group = { key, component, imports, isolates: [], waiting: [] };
+        group = { key, waits: request.waits === true, component, imports, isolates: [], waiting: [] };
         groups.set(key, group);
       }
       const { waiting } = group;

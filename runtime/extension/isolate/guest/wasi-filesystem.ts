@@ -23,7 +23,7 @@ function codeOf(cause: unknown): string {
   const error = hostError(cause);
   if (!error) return "io";
   const { kind, code } = faultOf(error);
-  if (code === "files.not-found") return "no-entry";
+  if (code === "files.not-found") return /is no folder/.test(faultOf(error).message) ? "not-directory" : "no-entry";
   if (code === "files.exists") return /isn't empty/.test(faultOf(error).message) ? "not-empty" : "exist";
   if (code === "files.invalid") return "invalid";
   if (/symbolic link/.test(faultOf(error).message)) return "loop";
@@ -41,14 +41,15 @@ function stampMs(stamp: NewTimestamp): number | null {
   return stamp.tag === "now" ? Date.now() : Number(stamp.val.seconds) * 1000 + stamp.val.nanoseconds / 1_000_000;
 }
 
-/** Joins a path to one that is in order; `..` may lead up, but never out. */
+/** Joins a path to one that is in order; `..` may lead up again, but never out of where it began: a descriptor is a right. */
 function join(base: string, path: string): string {
   if (path.startsWith("/")) refuse("not-permitted");
   const names = base === "" ? [] : base.split("/");
+  const depth = names.length;
   for (const name of path.split("/")) {
     if (name === "" || name === ".") continue;
     if (name === "..") {
-      if (names.length === 0) refuse("not-permitted");
+      if (names.length <= depth) refuse("not-permitted");
       names.pop();
     } else names.push(name);
   }
@@ -261,9 +262,7 @@ export function filesystemImports(host: AskHost): Record<string, Record<string, 
       return new Descriptor(
         this.root,
         at,
-        kind === "directory"
-          ? { read: flags.read === true, mutateDirectory: flags.mutateDirectory === true && this.flags.mutateDirectory === true }
-          : { read: flags.read === true, write: flags.write === true },
+        kind === "directory" ? { read: true, mutateDirectory: this.flags.mutateDirectory === true } : { read: flags.read === true, write: flags.write === true },
         kind,
       );
     }
@@ -320,7 +319,7 @@ export function filesystemImports(host: AskHost): Record<string, Record<string, 
       },
     },
     "wasi:filesystem/preopens": {
-      /** The folders that were granted, each under its name. */
+      /** The folders that were granted, each under its name; the one that is called root is the root. */
       getDirectories(): [Descriptor, string][] {
         let flat: ReturnType<AskHost>;
         try {
@@ -331,7 +330,7 @@ export function filesystemImports(host: AskHost): Record<string, Record<string, 
         const out: [Descriptor, string][] = [];
         for (let i = 0; i + 1 < flat.length; i += 2) {
           open++;
-          out.push([new Descriptor(flat[i] as string, "", { read: true, mutateDirectory: flat[i + 1] === true }, "directory"), `/${flat[i] as string}`]);
+          out.push([new Descriptor(flat[i] as string, "", { read: true, mutateDirectory: flat[i + 1] === true }, "directory"), flat[i] === "root" ? "/" : `/${flat[i] as string}`]);
         }
         return out;
       },

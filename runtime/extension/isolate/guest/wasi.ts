@@ -54,6 +54,8 @@ export function createWasi(host: AskHost): Wasi {
     for (const line of lines) host("log.write", [to === "stdout" ? "info" : "warn", line.slice(0, 4096)]);
   }
 
+  // equal for as long as the process lives, as the interface says
+  const seed = new BigUint64Array(randomBytes(16n).buffer);
   const input = (name: string): Entry | undefined => call.inputs.find((one) => one.name === name);
 
   function environment(): [string, string][] {
@@ -169,7 +171,7 @@ export function createWasi(host: AskHost): Wasi {
       getInsecureRandomBytes: (length: bigint) => randomBytes(length),
       getInsecureRandomU64: () => new BigUint64Array(randomBytes(8n).buffer)[0],
     },
-    "wasi:random/insecure-seed": { insecureSeed: () => [...new BigUint64Array(randomBytes(16n).buffer)] },
+    "wasi:random/insecure-seed": { insecureSeed: () => [...seed] },
     "wasi:config/store": {
       get: setting,
       getAll: () =>
