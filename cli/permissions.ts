@@ -1,7 +1,7 @@
 // `symphony permissions`: what extensions may do, why, and taking it back.
 import { existsSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
-import { askedRights, covers, decisionsFor, describeRight, type Grant, grantHolds, type Manifest, parseRight, type Right, SymphonyError } from "../runtime/mod.ts";
+import { askedRights, covers, decisionsFor, describeRight, factsOf, type Grant, grantHolds, type Manifest, parseRight, type Right, SymphonyError } from "../runtime/mod.ts";
 import { near } from "../runtime/near.ts";
 import { readArgs, text, usage } from "./args.ts";
 import { help } from "./help.ts";
@@ -92,20 +92,21 @@ function rightOf(given: string): Right {
   return parseRight(`file:read:${existsSync(path) ? realpathSync(path) : path}`);
 }
 
-async function explain(backstage: Backstage, [id, given, ...more]: readonly string[], run: string | undefined, json: boolean): Promise<number> {
-  if (id === undefined || given === undefined || more.length > 0) throw usage("Cannot explain: expected an extension, and a right, a path or a URL", "permissions");
+async function explain(backstage: Backstage, [id, what, ...more]: readonly string[], run: string | undefined, json: boolean): Promise<number> {
+  if (id === undefined || what === undefined || more.length > 0) throw usage("Cannot explain: expected an extension, and a right, a path or a URL", "permissions");
   const { home } = backstage;
   const manifest = manifestOf(backstage, id);
-  const right = rightOf(given);
+  const right = rightOf(what);
   const folder = run === undefined ? undefined : findRunFolder(home, run);
   const past = folder && (await readRun(backstage, folder)).past;
   const origin = past?.started?.origin;
   const plan = past && (await planOfRun(backstage, past));
-  const secrets = new Map<string, string>();
-  for (const { work } of plan?.nodes ?? [])
-    if (work.does === "call" && work.manifest.id === id)
-      for (const { name, value } of work.settings) if (value.tag === "text" && manifest.settings.get(name)?.secret) secrets.set(name, value.val);
-  const asked = askedRights(manifest, { folders: Object.values(origin?.folders ?? {}), project: origin?.project, userHome: userHome(), secrets });
+  const calls = (plan?.nodes ?? []).flatMap(({ work }) => (work.does === "call" && work.manifest.id === id ? [work] : []));
+  const given = {
+    folders: new Map(Object.entries(origin?.folders ?? {}).map(([name, path]) => [name, { path, folder: backstage.platform.folder(path, home) }])),
+    project: origin?.project,
+  };
+  const asked = (calls.length > 0 ? calls.map(({ settings }) => settings) : [[]]).flatMap((settings) => askedRights(manifest, factsOf(manifest, settings, given, userHome())));
   const asks = asked.find((one) => covers(one.right, right));
   const own = origin
     ? [...Object.values(origin.folders), ...(origin.project ? [origin.project] : [])].map((path) => ({
@@ -156,7 +157,7 @@ async function order(backstage: Backstage, what: PermissionOrder): Promise<{ gra
 async function decide(backstage: Backstage, command: "allow" | "deny", [id, ...given]: readonly string[]): Promise<number> {
   if (id === undefined) throw usage(`Cannot ${command}: no extension is named`, "permissions");
   const manifest = manifestOf(backstage, id);
-  const facts = { folders: [], project: undefined, userHome: userHome(), secrets: new Map<string, string>() };
+  const facts = { folders: [], project: undefined, userHome: userHome(), settings: new Map<string, string>() };
   const asked = askedRights(manifest, facts);
   const rights = given.length > 0 ? given.map(rightOf) : asked.map(({ right }) => right).filter(({ text: one }) => !one.includes("("));
   const texts = manifest.capabilities.flatMap((capability) => capability.rights.map((one) => one.text));

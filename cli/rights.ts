@@ -3,12 +3,13 @@
 import process, { stderr, stdin } from "node:process";
 import { createInterface } from "node:readline/promises";
 import {
-  type Asked,
+  type Capability,
   askedRights,
   askedTexts,
   covers,
   decisionsFor,
   describeRight,
+  factsOf,
   type Grant,
   type Grants,
   type Manifest,
@@ -30,10 +31,11 @@ import { homeSettings } from "./home/settings.ts";
 import { painter, withoutControls, write } from "./print.ts";
 import { type Backstage, userHome } from "./stage.ts";
 
-/** One thing that an extension asks for in a run, and that nobody has decided about. */
+/** One thing that an extension asks for in a run, for one reason, and that nobody has decided about. */
 export interface RightQuestion {
   manifest: Manifest;
-  asked: Asked;
+  capability: Capability;
+  rights: Right[];
   /** Paths of the nodes that would use it. */
   nodes: string[];
 }
@@ -47,12 +49,7 @@ function* callsOf({ nodes }: Plan, prefix = ""): Generator<{ path: string; work:
   }
 }
 
-/** What stands in a run for the names in brackets of what its steps ask for. */
-function factsOf({ manifest, settings }: Call, grants: Grants): RunFacts {
-  const secrets = new Map<string, string>();
-  for (const { name, value } of settings) if (value.tag === "text" && manifest.settings.get(name)?.secret) secrets.set(name, value.val);
-  return { folders: [...grants.folders.values()].map(({ path }) => path), project: grants.project, userHome: userHome(), secrets };
-}
+const runFacts = ({ manifest, settings }: Call, grants: Grants): RunFacts => factsOf(manifest, settings, grants, userHome());
 
 /** What a run lets each step read that asks for it. */
 function ownGrants({ folders, project }: Grants): RunGrant[] {
@@ -70,11 +67,12 @@ export function questionsOf(plan: Plan, grants: Grants, given: readonly RunGrant
     const { manifest, rights } = work;
     if (manifest.capabilities.length === 0) continue;
     const decisions = decisionsFor(manifest, { policies, grants: kept, runGrants });
-    for (const asked of openQuestions(askedRights(manifest, factsOf(work, grants)), rights, decisions)) {
-      const key = `${manifest.id} ${asked.right.text}`;
-      const known = found.get(key);
-      if (known) known.nodes.push(path);
-      else found.set(key, { manifest, asked, nodes: [path] });
+    for (const { capability, right } of openQuestions(askedRights(manifest, runFacts(work, grants)), rights, decisions)) {
+      const key = `${manifest.id} ${manifest.capabilities.indexOf(capability)}`;
+      const known = found.get(key) ?? { manifest, capability, rights: [], nodes: [] };
+      if (!known.rights.some(({ text }) => text === right.text)) known.rights.push(right);
+      if (!known.nodes.includes(path)) known.nodes.push(path);
+      found.set(key, known);
     }
   }
   return [...found.values()];
@@ -90,8 +88,10 @@ export function readAllowed(given: readonly string[], plan: Plan, grants: Grants
     const own = calls.filter(({ work }) => work.manifest.id === id);
     if (own.length === 0)
       throw usage(`Cannot allow ${JSON.stringify(id)} anything: the melody uses no such extension${near(id, ids) || `; it uses ${ids.join(", ") || "none"}`}`, command);
-    const asked = own.flatMap(({ work }) => askedRights(work.manifest, factsOf(work, grants)));
-    const wanted: Right[] = equals < 0 ? asked.map(({ right }) => right) : [parseRight(one.slice(equals + 1))];
+    const asked = own.flatMap(({ work }) => askedRights(work.manifest, runFacts(work, grants)));
+    // no more than its nodes keep
+    const kept = own.flatMap(({ work }) => work.rights ?? askedRights(work.manifest, runFacts(work, grants)).map(({ right }) => right));
+    const wanted: Right[] = equals < 0 ? kept : [parseRight(one.slice(equals + 1))];
     for (const right of wanted)
       if (!asked.some((other) => covers(other.right, right)))
         throw usage(
@@ -108,7 +108,7 @@ export interface Decided {
   grants: RunGrant[];
   /** For as long as it is under way now. */
   once: RunGrant[];
-  always: { manifest: Manifest; right: Right; decision: "allow" | "deny" }[];
+  always: { manifest: Manifest; rights: readonly Right[]; decision: "allow" | "deny" }[];
 }
 
 /** Puts the questions to the person at the terminal, or says what will be refused where nobody is there. */
@@ -116,7 +116,10 @@ export async function decideRights(questions: readonly RightQuestion[], attended
   const decided: Decided = { grants: [], once: [], always: [] };
   if (questions.length === 0) return decided;
   if (!attended) {
-    const lines = questions.map(({ manifest, asked }) => `  --allow '${manifest.id}=${asked.right.text}'    ${describeRight(asked.right)}: ${asked.capability.reason}`);
+    const lines = questions.map(
+      ({ manifest, capability, rights }) =>
+        `  ${manifest.id} asks to ${rights.map(describeRight).join(", ")}: ${capability.reason}\n${rights.map(({ text }) => `    --allow '${manifest.id}=${text}'`).join("\n")}`,
+    );
     write(2, withoutControls(`Nobody can be asked here, so these are refused when a step tries them:\n${lines.join("\n")}\n`));
     return decided;
   }
@@ -124,10 +127,9 @@ export async function decideRights(questions: readonly RightQuestion[], attended
   const lines = createInterface({ input: stdin, output: stderr });
   lines.on("SIGINT", () => process.emit("SIGINT"));
   try {
-    for (const [i, { manifest, asked, nodes }] of questions.entries()) {
-      const { right, capability } = asked;
+    for (const [i, { manifest, capability, rights, nodes }] of questions.entries()) {
       const warning =
-        right.type === "system"
+        capability.type === "system"
           ? "\n    The program runs with all rights that you have, outside of every wall."
           : capability.widens
             ? "\n    This is more than the extension's family asks for."
@@ -135,17 +137,18 @@ export async function decideRights(questions: readonly RightQuestion[], attended
       write(
         2,
         withoutControls(
-          `\n${paint("blue", "?")} ${i + 1} of ${questions.length}: ${manifest.title} (${manifest.id} ${manifest.version}, ${manifest.publisher ? `says it is by ${manifest.publisher}` : "says nothing of its publisher"}) wants to ${describeRight(right)}\n    Why: ${capability.reason}\n    For: ${nodes.slice(0, 5).join(", ")}${nodes.length > 5 ? ` and ${nodes.length - 5} more` : ""}    As: ${right.text}${warning}\n`,
+          `\n${paint("blue", "?")} ${i + 1} of ${questions.length}: ${manifest.title} (${manifest.id} ${manifest.version}, ${manifest.publisher ? `says it is by ${manifest.publisher}` : "says nothing of its publisher"}) wants to ${rights.map(describeRight).join(", ")}\n    Why: ${capability.reason}\n    For: ${nodes.slice(0, 5).join(", ")}${nodes.length > 5 ? ` and ${nodes.length - 5} more` : ""}    As: ${rights.map(({ text }) => text).join(" ")}${warning}\n`,
         ),
       );
       for (let answer = ""; answer === ""; ) {
         answer = (await lines.question("  Allow? [o]nce, for this [r]un, [a]lways, [d]eny, [n]ever: ")).trim().toLowerCase();
-        const grant = (decision: "allow" | "deny", by: string): RunGrant => ({ extension: manifest.id, right: right.text, decision, by });
-        if (/^o(nce)?$/.test(answer)) decided.once.push(grant("allow", "a person, once"));
-        else if (/^r(un)?$/.test(answer)) decided.grants.push(grant("allow", "a person, for this run"));
-        else if (/^a(lways)?$/.test(answer)) decided.always.push({ manifest, right, decision: "allow" });
-        else if (/^n(ever)?$/.test(answer)) decided.always.push({ manifest, right, decision: "deny" });
-        else if (/^d(eny)?$/.test(answer)) decided.grants.push(grant("deny", "a person, for this run"));
+        const grant = (decision: "allow" | "deny", by: string): RunGrant[] => rights.map(({ text }) => ({ extension: manifest.id, right: text, decision, by }));
+        const always = (decision: "allow" | "deny"): void => void decided.always.push({ manifest, rights, decision });
+        if (/^o(nce)?$/.test(answer)) decided.once.push(...grant("allow", "a person, once"));
+        else if (/^r(un)?$/.test(answer)) decided.grants.push(...grant("allow", "a person, for this run"));
+        else if (/^a(lways)?$/.test(answer)) always("allow");
+        else if (/^n(ever)?$/.test(answer)) always("deny");
+        else if (/^d(eny)?$/.test(answer)) decided.grants.push(...grant("deny", "a person, for this run"));
         else {
           write(2, "  Please answer with o, r, a, d or n.\n");
           answer = "";
@@ -189,7 +192,7 @@ export async function keepDecisions(backstage: Backstage, always: Decided["alway
   if (always.length === 0) return;
   const home = await openHome(backstage);
   try {
-    for (const { manifest, right, decision } of always) await home.permit({ do: "decide", of: grantedTo(manifest), rights: [right.text], decision });
+    for (const { manifest, rights, decision } of always) await home.permit({ do: "decide", of: grantedTo(manifest), rights: rights.map(({ text }) => text), decision });
   } finally {
     await home.close();
   }

@@ -2,6 +2,29 @@
 
 /** By id: ports that must be fed (inputs), that need not be (options), what is given (outputs), and settings. */
 export const SHIPPED = {
+  "chat": {
+    "kind": "instrument",
+    "inputs": {
+      "prompt": "text"
+    },
+    "options": {
+      "system": "text",
+      "history": "json"
+    },
+    "outputs": {
+      "text": "text",
+      "json": "json",
+      "usage": "json"
+    },
+    "settings": {
+      "model": "text",
+      "temperature": "number",
+      "maxTokens": "number",
+      "seed": "number",
+      "stop": "list<text>",
+      "jsonAnswer": "boolean"
+    }
+  },
   "csv": {
     "kind": "operator",
     "inputs": {
@@ -21,6 +44,21 @@ export const SHIPPED = {
         "error",
         "pad"
       ]
+    }
+  },
+  "embed": {
+    "kind": "instrument",
+    "inputs": {
+      "texts": "list<text>"
+    },
+    "options": {},
+    "outputs": {
+      "vectors": "list<json>",
+      "usage": "json"
+    },
+    "settings": {
+      "model": "text",
+      "batch": "number"
     }
   },
   "files": {
@@ -44,6 +82,45 @@ export const SHIPPED = {
       "exclude": "text",
       "maxFiles": "number",
       "maxBytes": "number"
+    }
+  },
+  "http": {
+    "kind": "operator",
+    "inputs": {
+      "url": "text"
+    },
+    "options": {
+      "body": "any"
+    },
+    "outputs": {
+      "status": "number",
+      "text": "text",
+      "json": "json",
+      "bytes": "bytes",
+      "headers": "json",
+      "url": "text"
+    },
+    "settings": {
+      "method": [
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS"
+      ],
+      "headers": "json",
+      "secret": "text",
+      "secretHeader": "text",
+      "secretPrefix": "text",
+      "failOn": [
+        "never",
+        "5xx",
+        "4xx"
+      ],
+      "redirects": "number",
+      "timeoutMs": "number"
     }
   },
   "json-transform": {
@@ -92,6 +169,41 @@ export const SHIPPED = {
       "confidence": "number"
     },
     "settings": {}
+  },
+  "remember": {
+    "kind": "operator",
+    "inputs": {
+      "key": "text"
+    },
+    "options": {
+      "value": "any"
+    },
+    "outputs": {
+      "value": "any",
+      "found": "boolean"
+    },
+    "settings": {
+      "do": [
+        "get",
+        "set",
+        "delete",
+        "increment"
+      ]
+    }
+  },
+  "sign": {
+    "kind": "operator",
+    "inputs": {
+      "text": "text"
+    },
+    "options": {},
+    "outputs": {
+      "hex": "text",
+      "base64": "text"
+    },
+    "settings": {
+      "secret": "text"
+    }
   },
   "summarize": {
     "kind": "instrument",

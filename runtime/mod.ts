@@ -4,7 +4,7 @@ export { CODES, type ErrorCode, type Fault, SymphonyError } from "./error.ts";
 export { Gathered } from "./workflow/condition.ts";
 export { createEventLog, type EndState, type EventLog, type EventSink, type RunEvent, type RunOrigin, type RunPart, type RunRecord, type RunState } from "./event.ts";
 export type { ArtifactPort, Grants, HostServices, KeyStore, ModelProvider } from "./extension/capabilities/services.ts";
-export { type CallCost, checkComponent, createExtensionHost, type ExtensionHost, type StepNote } from "./extension/host.ts";
+export { type CallCost, checkComponent, createExtensionHost, factsOf, type ExtensionHost, type StepNote } from "./extension/host.ts";
 export { type Gated, gate } from "./extension/gate/gate.ts";
 export { createIsolatePool, type IsolatePool } from "./extension/isolate/pool.ts";
 export { createCatalogue, discoverExtensions, type Extension, type LoadedCatalogue } from "./extension/loader.ts";

@@ -185,16 +185,24 @@ function isImpure(name: string): boolean {
 }
 
 /** What stands in this run for the names in brackets of a manifest. */
-export function factsOf(manifest: Manifest, settings: readonly Entry[], grants: Grants, userHome: string | undefined): RunFacts {
-  const secrets = new Map<string, string>();
-  for (const { name, value } of settings) if (value.tag === "text" && manifest.settings.get(name)?.secret) secrets.set(name, value.val);
-  return { folders: [...grants.folders.values()].map(({ path }) => path), project: grants.project, userHome, secrets };
+export function factsOf(manifest: Pick<Manifest, "capabilities">, settings: readonly Entry[], grants: Pick<Grants, "folders" | "project">, userHome: string | undefined): RunFacts {
+  return { folders: [...grants.folders.values()].map(({ path }) => path), project: grants.project, userHome, settings: namesIn(manifest, settings) };
+}
+
+/** What settings say that a capability takes a name from. */
+export function namesIn({ capabilities }: Pick<Manifest, "capabilities">, settings: readonly Entry[]): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const { setting } of capabilities) {
+    const value = setting === undefined ? undefined : settings.find(({ name }) => name === setting)?.value;
+    if (setting !== undefined && value?.tag === "text") names.set(setting, value.val);
+  }
+  return names;
 }
 
 /** Steps that may do the same may share a process. */
 function processKey(manifest: Manifest, facts: RunFacts, rights: readonly Right[] | undefined): string {
   if (manifest.capabilities.length === 0) return JSON.stringify([manifest.id, manifest.version]);
-  return JSON.stringify([manifest.id, manifest.version, facts.folders, facts.project, [...facts.secrets], rights?.map(({ text }) => text) ?? null]);
+  return JSON.stringify([manifest.id, manifest.version, facts.folders, facts.project, [...facts.settings], rights?.map(({ text }) => text) ?? null]);
 }
 
 /** A guest may ask for no more; timers take 31 bits. */

@@ -63,7 +63,15 @@ export function createArtifactAnswers({ manifest, inputs, guard, services: { art
     functions: {
       "artifacts.read": async ([id, offset, length]) => {
         demand("read");
-        if (!given.has(string(id))) throw new SymphonyError("step/denied", `Cannot read the artifact ${string(id).slice(0, 64)} for ${manifest.id}: it was not given to this step`);
+        if (!given.has(string(id))) {
+          guard.refuse(
+            "artifact:read:run",
+            `the artifact ${string(id)
+              .slice(0, 64)
+              .replace(/[^0-9a-f]/g, "?")} was not given to this step`,
+          );
+          throw new SymphonyError("step/denied", `Cannot read the artifact ${string(id).slice(0, 64)} for ${manifest.id}: it was not given to this step`);
+        }
         const from = number(offset);
         if (!Number.isSafeInteger(from) || from < 0) throw new SymphonyError("files/invalid", `Cannot read from ${from}: expected a whole number from 0`);
         return [await artifacts.read(string(id), from, Math.min(number(length), ARTIFACT_LIMITS.pieceBytes))];

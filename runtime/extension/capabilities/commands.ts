@@ -42,6 +42,7 @@ export function createCommands(record: CallRecord): Answers {
   function wordsOf(name: string, given: readonly string[]): string[] {
     const asked = manifest.capabilities.find(({ command }) => command?.name === name)?.command;
     if (!asked) {
+      guard.refuse(`system:execute:${JSON.stringify([name.slice(0, 60)])}`, "the manifest asks for no command of that name");
       const names = manifest.capabilities.flatMap(({ command }) => command?.name ?? []);
       throw new SymphonyError(
         "step/denied",

@@ -106,6 +106,24 @@ export function createFileAnswers(record: CallRecord): Answers {
     if (written > FILE_LIMITS.writtenBytes) throw new SymphonyError("run/limit", `Cannot write over ${FILE_LIMITS.writtenBytes} bytes in one call`);
   }
 
+  /** What the folder itself refuses (a link on the way, a path that leads out) is refused for the record too. */
+  function recorded(scope: Scope, answer: (args: readonly Scalar[]) => Scalar[] | Promise<Scalar[]>): (args: readonly Scalar[]) => Promise<Scalar[]> {
+    return async (args) => {
+      try {
+        return await answer(args);
+      } catch (cause) {
+        if (cause instanceof SymphonyError && (cause.code === "files/denied" || cause.code === "files/invalid")) {
+          const root = typeof args[0] === "string" ? roots.get(args[0]) : undefined;
+          guard.refuse(root ? `file:${scope}:${spellPathObject(root.path, true)}` : `file:${scope}:/**`, cause.message.slice(0, 300));
+        }
+        throw cause;
+      }
+    };
+  }
+
+  const reads = (answer: Parameters<typeof recorded>[1]) => recorded("read", answer);
+  const writes = (answer: Parameters<typeof recorded>[1]) => recorded("write", answer);
+
   return {
     over: () => {},
     functions: {
@@ -114,32 +132,32 @@ export function createFileAnswers(record: CallRecord): Answers {
           const may = (scope: Scope): boolean => guard.allows("file", [scope, ...(path === "/" ? [] : path.slice(1).split("/"))]);
           return may("read") || may("write") ? [name, may("write")] : [];
         }),
-      "files.entries": async ([root, path, after]) => {
+      "files.entries": reads(async ([root, path, after]) => {
         const { folder, path: below } = at("read", root, path);
         // one listing serves all pages of it
         if (!listed || listed.root !== root || listed.path !== below || after === null) listed = { root: string(root), path: below, entries: folder.entries(below) };
         const entries = await listed.entries;
         const from = typeof after === "string" ? upperBound(entries, after) : 0;
         return entries.slice(from, from + FILE_LIMITS.entriesPage).flatMap(({ name, kind, size }) => [name, kind, size]);
-      },
-      "files.read": async ([root, path, offset, length]) => {
+      }),
+      "files.read": reads(async ([root, path, offset, length]) => {
         const { folder, path: below } = at("read", root, path);
         const from = number(offset);
         if (!Number.isSafeInteger(from) || from < 0) throw new SymphonyError("files/invalid", `Cannot read from ${from}: expected a whole number from 0`);
         return [await folder.read(below, from, Math.min(number(length), FILE_LIMITS.pieceBytes))];
-      },
-      "files.stat": async ([root, path]) => {
+      }),
+      "files.stat": reads(async ([root, path]) => {
         const { folder, path: below } = at("read", root, path);
         const { kind, size, modifiedMs, accessedMs, identity } = await folder.stat(below);
         return [kind, size, modifiedMs, accessedMs, identity];
-      },
-      "files.create": async ([root, path, exclusive]) => {
+      }),
+      "files.create": writes(async ([root, path, exclusive]) => {
         const { folder, path: below } = at("write", root, path);
         const isNew = await folder.create(below, exclusive === true);
         if (isNew) count(1, 0);
         return [isNew];
-      },
-      "files.write": async ([root, path, offset, data]) => {
+      }),
+      "files.write": writes(async ([root, path, offset, data]) => {
         const { folder, path: below } = at("write", root, path);
         if (!(data instanceof Uint8Array) || data.length > FILE_LIMITS.pieceBytes)
           throw new SymphonyError("run/limit", `Cannot write over ${FILE_LIMITS.pieceBytes} bytes at a time`);
@@ -149,31 +167,31 @@ export function createFileAnswers(record: CallRecord): Answers {
         count(0, data.length);
         await folder.write(below, from, data);
         return [];
-      },
-      "files.truncate": async ([root, path, size]) => {
+      }),
+      "files.truncate": writes(async ([root, path, size]) => {
         const { folder, path: below } = at("write", root, path);
         const wanted = whole(size, "a size");
         if (wanted > FILE_LIMITS.writtenBytes) throw new SymphonyError("run/limit", `Cannot make a file of over ${FILE_LIMITS.writtenBytes} bytes`);
         await folder.truncate(below, wanted);
         return [];
-      },
-      "files.create-folder": async ([root, path]) => {
+      }),
+      "files.create-folder": writes(async ([root, path]) => {
         const { folder, path: below } = at("write", root, path);
         count(1, 0);
         await folder.createFolder(below);
         return [];
-      },
-      "files.remove-file": async ([root, path]) => {
+      }),
+      "files.remove-file": writes(async ([root, path]) => {
         const { folder, path: below } = at("write", root, path);
         await folder.remove(below, "file");
         return [];
-      },
-      "files.remove-folder": async ([root, path]) => {
+      }),
+      "files.remove-folder": writes(async ([root, path]) => {
         const { folder, path: below } = at("write", root, path);
         await folder.remove(below, "folder");
         return [];
-      },
-      "files.rename": async ([root, old, next]) => {
+      }),
+      "files.rename": writes(async ([root, old, next]) => {
         const { folder, path: from } = at("write", root, old);
         const { path: to } = at("write", root, next);
         // what couldn't be read must not become readable by another name
@@ -182,12 +200,12 @@ export function createFileAnswers(record: CallRecord): Answers {
         if (!mayRead(from) && mayRead(to)) throw new SymphonyError("files/denied", `Cannot move ${JSON.stringify(from)} to where it could be read: reading it isn't granted`);
         await folder.rename(from, to);
         return [];
-      },
-      "files.touch": async ([root, path, accessed, modified]) => {
+      }),
+      "files.touch": writes(async ([root, path, accessed, modified]) => {
         const { folder, path: below } = at("write", root, path);
         await folder.touch(below, accessed === null ? undefined : number(accessed), modified === null ? undefined : number(modified));
         return [];
-      },
+      }),
     },
   };
 }

@@ -132,16 +132,22 @@ export function createRequests(record: CallRecord, secrets: CallSecrets): Answer
         abort.abort(new SymphonyError("step/denied", `Cannot go on with the request to ${url.origin}: the right to it was taken back`)),
       );
       try {
-        const answer = await services.http.open({
-          url,
-          method,
-          // what comes back masked must not come back compressed
-          headers: hasSecret ? [...ready.filter(([name]) => name !== "accept-encoding"), ["accept-encoding", "identity"]] : ready,
-          body,
-          timeoutMs: Math.max(1, deadline - performance.now()),
-          signal: abort.signal,
-          allows: addressRule(url, right),
-        });
+        const answer = await services.http
+          .open({
+            url,
+            method,
+            // what comes back masked must not come back compressed
+            headers: hasSecret ? [...ready.filter(([name]) => name !== "accept-encoding"), ["accept-encoding", "identity"]] : ready,
+            body,
+            timeoutMs: Math.max(1, deadline - performance.now()),
+            signal: abort.signal,
+            allows: addressRule(url, right),
+          })
+          .catch((cause: unknown) => {
+            if (cause instanceof SymphonyError && cause.code === "http/denied")
+              guard.refuse(`network:${method}:${url.origin}`, "the address behind the name is not one that the right may mean");
+            throw cause;
+          });
         const location = answer.headers.find(([name]) => name === "location")?.[1];
         if (given.redirects > 0 && location !== undefined && [301, 302, 303, 307, 308].includes(answer.status)) {
           answer.close();

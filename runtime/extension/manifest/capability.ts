@@ -1,7 +1,7 @@
 // What a manifest asks for, as rights. Folders and settings that are known only in a run stand in them as names in brackets. Pure.
 import type { Fault } from "../../error.ts";
 import { SymphonyError } from "../../error.ts";
-import { covers, describeRight, makeRight, parseRight, type Right, type RightType } from "../permission/right.ts";
+import { covers, describeRight, makeRight, parseRight, type Right, type RightType, spellName } from "../permission/right.ts";
 import type { CapabilitiesFile } from "./schema.ts";
 
 /** One thing that a manifest asks for. */
@@ -15,7 +15,7 @@ export interface Capability {
   folder?: { from: "inputs" | "project" | "path"; path: string; name: string | undefined };
   /** Of a command: what the extension calls it, and the words. */
   command?: { name: string; run: readonly string[] };
-  /** Of a secret that a setting names. */
+  /** Of a secret or a model that a setting names. */
   setting?: string;
 }
 
@@ -39,7 +39,7 @@ export const PROJECT = "(project)";
 export const USER_HOME = "(home)";
 export const settingName = (setting: string): string => `(setting-${setting})`;
 
-const SECRET_BY_SETTING = "setting-";
+const SETTING = "setting-";
 
 /** The rights that a secret capability asks for; `secret` is its name. */
 export function secretRights(secret: string, to: readonly string[], sign: boolean): Right[] {
@@ -90,13 +90,20 @@ export function readCapabilities(file: CapabilitiesFile, fault: (path: string, m
       command: { name: command, run },
     });
   }
-  for (const [i, { models, scopes, reason, widens }] of (file.model ?? []).entries())
+  for (const [i, { models, setting, scopes, reason, widens }] of (file.model ?? []).entries()) {
+    const at = `model[${i}]`;
+    if ((models === undefined) === (setting === undefined)) fault(at, "expected either models, or setting");
+    const rights = (models ?? [`${SETTING}${setting}`.slice(0, 128)]).flatMap((model, k) =>
+      attempt(`${at}.models[${k}]`, () => scopes.map((scope) => makeRight("model", scope, model))),
+    );
     found.push({
       type: "model",
-      rights: models.flatMap((model, k) => attempt(`model[${i}].models[${k}]`, () => scopes.map((scope) => makeRight("model", scope, model)))),
+      rights: setting === undefined ? rights : rights.map((right) => bracket(right, setting)),
       reason,
       widens,
+      ...(setting === undefined ? {} : { setting }),
     });
+  }
   for (const [i, { subjects, scopes, reason, widens }] of (file.bus ?? []).entries())
     found.push({
       type: "bus",
@@ -110,7 +117,7 @@ export function readCapabilities(file: CapabilitiesFile, fault: (path: string, m
     const at = `secret[${i}]`;
     if ((name === undefined) === (setting === undefined)) fault(at, "expected either name, or setting");
     if (!to && !sign) fault(at, "it says neither where the secret may go (to), nor that it signs (sign = true)");
-    const placeholder = setting === undefined ? (name ?? "missing") : `${SECRET_BY_SETTING}${setting}`.slice(0, 128);
+    const placeholder = setting === undefined ? (name ?? "missing") : `${SETTING}${setting}`.slice(0, 128);
     const rights = attempt(`${at}.to`, () => secretRights(placeholder, to ?? [], sign));
     found.push({
       type: "secret",
@@ -125,7 +132,7 @@ export function readCapabilities(file: CapabilitiesFile, fault: (path: string, m
   return found;
 }
 
-/** The name of a secret that a setting gives can't be one that a person chose. */
+/** What a setting names stands in brackets, which can't be in a name that a person chose. */
 function bracket(right: Right, setting: string): Right {
   const names = [...right.names];
   const before = names[1] as string;
@@ -152,12 +159,18 @@ export function wideningFaults(child: readonly Capability[], family: readonly Ca
 
 /** A right of a manifest for what is really there: `replace` gives what stands for a name in brackets, or undefined to leave the right out. */
 export function concrete(right: Right, replace: (bracketed: string) => string | undefined): Right | undefined {
-  const at = right.type === "secret" || right.type === "file" ? 1 : -1;
+  const at = right.type === "secret" || right.type === "file" || right.type === "model" ? 1 : -1;
   const name = right.names[at];
   if (typeof name !== "string" || !name.startsWith("(")) return right;
   const value = replace(name);
   if (value === undefined) return undefined;
   // what stands for a folder is a pattern already
-  const text = right.type === "file" ? right.text.replace(`/${name}`, () => (value === "/" ? "" : value)) : right.text.replace(name, () => value);
-  return parseRight(text);
+  const plain = right.type === "model" ? value.split("/").map(spellName).join("/") : value;
+  const text = right.type === "file" ? right.text.replace(`/${name}`, () => (value === "/" ? "" : value)) : right.text.replace(name, () => plain);
+  try {
+    return parseRight(text);
+  } catch {
+    // a setting that names nothing that could be meant
+    return undefined;
+  }
 }

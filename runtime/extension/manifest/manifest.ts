@@ -382,15 +382,19 @@ function checkCapabilities(capabilities: readonly Capability[], inputs: Readonly
   const hasFolders = names.size > 0;
   let files = -1;
   let secrets = -1;
+  let models = -1;
   for (const { type, folder, setting } of capabilities) {
     if (type === "file") files++;
     if (type === "secret") secrets++;
+    if (type === "model") models++;
     if (folder?.from === "inputs" && !hasFolders) tell(`capabilities.file[${files}].folder`, "there is no input of type folder");
     if (folder?.name !== undefined) {
       if (names.has(folder.name)) tell(`capabilities.file[${files}].name`, `${JSON.stringify(folder.name)} is taken by ${inputs.has(folder.name) ? "an input" : "another folder"}`);
       names.add(folder.name);
     }
-    if (setting !== undefined && settings.get(setting)?.secret !== true)
+    if (type === "model" && setting !== undefined && settings.get(setting)?.type.item !== "text")
+      tell(`capabilities.model[${models}].setting`, `${JSON.stringify(setting)} is no setting of type text${near(setting, settings.keys())}`);
+    if (type === "secret" && setting !== undefined && settings.get(setting)?.secret !== true)
       tell(
         `capabilities.secret[${secrets}].setting`,
         `${JSON.stringify(setting)} is no setting with secret = true${near(

@@ -93,7 +93,14 @@ export const capabilitiesSchema = z.strictObject({
     .max(100)
     .optional(),
   model: z
-    .array(z.strictObject({ models: list(z.string().max(300)), scopes: list(z.enum(scopesOf("model"))).default(["chat"]), ...asked }))
+    .array(
+      z.strictObject({
+        models: list(z.string().max(300)).optional(),
+        setting: identifier.optional().describe("Or the setting that names it."),
+        scopes: list(z.enum(scopesOf("model"))).default(["chat"]),
+        ...asked,
+      }),
+    )
     .max(100)
     .optional(),
   bus: z

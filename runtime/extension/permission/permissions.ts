@@ -32,6 +32,8 @@ export interface Guard {
   demandWhole(right: Right): boolean;
   /** Whether this may be done; writes nothing, so it is only for what is then demanded or not done. */
   allows(type: RightType, names: readonly string[]): boolean;
+  /** Writes down that something was refused for another reason than a missing right; each once. */
+  refuse(right: string, by: string): void;
   /** Calls `onRevoked` once when this may not be done any more; ends with the returned function. */
   hold(type: RightType, names: readonly string[], onRevoked: () => void): () => void;
   /** The call is over. */
@@ -160,6 +162,13 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
           () => right.text,
           () => checkFor(call).whole(right),
         ) !== undefined,
+      refuse(right, by) {
+        decide(
+          `refused\0${right}\0${by}`,
+          () => right,
+          () => ({ allowed: false, by, why: "denied" }),
+        );
+      },
       allows: (type, names) => checkFor(call)(type, names).allowed,
       hold(type, names, onRevoked) {
         const hold: Hold = { check: () => checkFor(call)(type, names), onRevoked };

@@ -84,8 +84,8 @@ export interface RunFacts {
   folders: readonly string[];
   project: string | undefined;
   userHome: string | undefined;
-  /** Names of secrets, by the settings that name them. */
-  secrets: ReadonlyMap<string, string>;
+  /** Settings that are texts, which may name secrets and models. */
+  settings: ReadonlyMap<string, string>;
 }
 
 /** What all a manifest asks for comes to, with the capability that asks. */
@@ -99,7 +99,7 @@ export function askedRights({ capabilities }: Pick<Manifest, "capabilities">, fa
   const single = (name: string): string | undefined => {
     if (name === PROJECT) return facts.project === undefined ? undefined : spellPathObject(facts.project, false);
     if (name === USER_HOME) return facts.userHome === undefined ? undefined : spellPathObject(facts.userHome, false);
-    for (const [setting, secret] of facts.secrets) if (name === settingName(setting)) return secret;
+    for (const [setting, text] of facts.settings) if (name === settingName(setting)) return text;
     return undefined;
   };
   return capabilities.flatMap((capability) =>

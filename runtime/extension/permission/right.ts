@@ -274,7 +274,7 @@ export function describeRight({ type, names, text }: Right): string {
     case "file":
       return `${does} ${object.endsWith("/**") ? `${object.slice(0, -3) || "every file of this machine"}${object === "/**" ? "" : " and all below it"}` : object}`;
     case "network":
-      return `${does} ${object.replace("://**", "://(every host)")}`;
+      return `${does} ${object.replace("://**", "://(every host)").replace(/:\*$/, " on any port")}`;
     case "secret":
       return `${does.replace("the secret", `the secret ${object.split("@")[0]}`)}${scope === "use" ? ` to ${object.slice(object.indexOf("@") + 1)}` : ""}`;
     case "system":

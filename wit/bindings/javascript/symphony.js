@@ -149,6 +149,27 @@ function errorOf(thrown) {
   return { tag: "permanent", val: fault("internal", "js.exception", message, undefined, { stack: thrown?.stack ?? "" }) };
 }
 
+/** UTF-8 of a text; QuickJS has no TextEncoder. */
+export function utf8(/** @type {string} */ text) {
+  const raw = unescape(encodeURIComponent(text));
+  const out = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i);
+  return out;
+}
+
+/** The text that bytes are in UTF-8; what isn't becomes U+FFFD. */
+export function fromUtf8(/** @type {Uint8Array} */ bytes) {
+  let raw = "";
+  for (let at = 0; at < bytes.length; at += 4096) raw += String.fromCharCode.apply(null, bytes.subarray(at, at + 4096));
+  try {
+    return decodeURIComponent(escape(raw));
+  } catch {
+    return raw.replace(/[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[^\x00-\x7f]/g, (piece) =>
+      piece.length === 1 ? "\ufffd" : decodeURIComponent(escape(piece)),
+    );
+  }
+}
+
 /** What an operator exports as `transform`. */
 export const operator = (/** @type {(call: Call) => void} */ process) => ({ process: (inputs, settings) => enter(process, inputs, settings) });
 /** What an instrument exports as `inference`. */
