@@ -20,10 +20,13 @@ interface Expected {
 }
 
 const PORTS = {
-  command: '[inputs.arguments]\ntype = "list<text>"\nrequired = false\n[inputs.environment]\ntype = "json"\nrequired = false\n[inputs.stdin]\ntype = "text"\nrequired = false\n[inputs.root]\ntype = "folder"\nrequired = false\n[outputs.stdout]\ntype = "text"\n[outputs.stderr]\ntype = "text"\n[outputs.exitCode]\ntype = "number"\n',
-  handler: '[inputs.method]\ntype = "text"\n[inputs.url]\ntype = "text"\n[inputs.body]\ntype = "text"\nrequired = false\n[outputs.status]\ntype = "number"\n[outputs.headers]\ntype = "json"\n[outputs.body]\ntype = "text"\n',
+  command:
+    '[inputs.arguments]\ntype = "list<text>"\nrequired = false\n[inputs.environment]\ntype = "json"\nrequired = false\n[inputs.stdin]\ntype = "text"\nrequired = false\n[inputs.root]\ntype = "folder"\nrequired = false\n[outputs.stdout]\ntype = "text"\n[outputs.stderr]\ntype = "text"\n[outputs.exitCode]\ntype = "number"\n',
+  handler:
+    '[inputs.method]\ntype = "text"\n[inputs.url]\ntype = "text"\n[inputs.body]\ntype = "text"\nrequired = false\n[outputs.status]\ntype = "number"\n[outputs.headers]\ntype = "json"\n[outputs.body]\ntype = "text"\n',
 };
-const ASKS = '[[capabilities.file]]\nfolder = "inputs"\nscope = "write"\nreason = "x"\n[[capabilities.network]]\nto = ["http://**"]\nmethods = ["*"]\nreason = "x"\n[[capabilities.keyvalue]]\nreason = "x"\n';
+const ASKS =
+  '[[capabilities.file]]\nfolder = "inputs"\nscope = "write"\nreason = "x"\n[[capabilities.network]]\nto = ["http://**"]\nmethods = ["*"]\nreason = "x"\n[[capabilities.keyvalue]]\nreason = "x"\n';
 
 export interface Foreign {
   file: string;
@@ -49,7 +52,13 @@ export async function runForeign(folder: string, only: RegExp, tell: (one: Forei
       const { kind } = await preparer.prepare(bytes, { memoryMiB: 512 });
       if (kind !== "command" && kind !== "handler") one.what = `it is an ${kind} of ours`;
       else {
-        const manifest = parseManifest(`id = "foreign-${at}"\nversion = "0.0.0"\nkind = "operator"\n[limits]\nmemoryMiB = 512\ntimeMs = 20000\n${ASKS}${kind === "handler" ? PORTS.handler : PORTS.command}`.replace(kind === "handler" ? /\[\[capabilities\.file\]\]\n.*\n.*\n.*\n/ : /^$/, ""), file);
+        const manifest = parseManifest(
+          `id = "foreign-${at}"\nversion = "0.0.0"\nkind = "operator"\n[limits]\nmemoryMiB = 512\ntimeMs = 20000\n${ASKS}${kind === "handler" ? PORTS.handler : PORTS.command}`.replace(
+            kind === "handler" ? /\[\[capabilities\.file\]\]\n.*\n.*\n.*\n/ : /^$/,
+            "",
+          ),
+          file,
+        );
         const catalogue = createCatalogue([{ manifest, place: file, component: async () => bytes }]);
         const host = createExtensionHost({ catalogue, preparer, pool, services });
         const { plan } = planMelody({ id: "m", nodes: [{ id: "s", kind: "operator", uses: manifest.id }], edges: [] }, catalogue);
@@ -67,7 +76,10 @@ export async function runForeign(folder: string, only: RegExp, tell: (one: Forei
         const inputs =
           kind === "command"
             ? [
-                { name: "arguments", value: { tag: "items", val: (expected.args ?? (file.startsWith("wt2-preview1") ? ["/"] : [])).map((val) => ({ tag: "text", val })) } as Value },
+                {
+                  name: "arguments",
+                  value: { tag: "items", val: (expected.args ?? (file.startsWith("wt2-preview1") ? ["/"] : [])).map((val) => ({ tag: "text", val })) } as Value,
+                },
                 { name: "environment", value: { tag: "json", val: JSON.stringify(expected.env ?? {}) } as Value },
                 { name: "root", value: text(folderName) },
               ]

@@ -88,8 +88,8 @@ function checkSurroundings(
     else if (!semver.satisfies(found.version, range)) tell(`it needs ${id} ${range}, and ${found.version} is installed`);
   }
   const { marketplace, description } = manifest.file;
-  for (const { file } of marketplace?.screenshots ?? []) if (!existsSync(join(folder, file))) fault(`marketplace.screenshots: ${file} is missing`);
-  if (marketplace?.icon && !existsSync(join(folder, marketplace.icon))) fault(`marketplace.icon: ${marketplace.icon} is missing`);
+  for (const { file } of marketplace.screenshots) if (!existsSync(join(folder, file))) fault(`marketplace.screenshots: ${file} is missing`);
+  if (marketplace.icon && !existsSync(join(folder, marketplace.icon))) fault(`marketplace.icon: ${marketplace.icon} is missing`);
   if (description === "") advice("it has no description; say in a sentence what it does");
   if (manifest.publisher === undefined && manifest.capabilities.length > 0) advice("it has no publisher; people who are asked to grant something want to know whose it is");
   if (!existsSync(join(folder, "README.md"))) advice("it has no README.md");

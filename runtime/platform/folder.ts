@@ -35,6 +35,7 @@ function failed(cause: unknown, path: string, does = "read"): SymphonyError {
   if (code === "EACCES" || code === "EPERM") return new SymphonyError("files/denied", `Cannot ${does} ${shown}: the operating system refuses`);
   if (code === "EEXIST" || code === "ENOTEMPTY")
     return new SymphonyError("files/exists", `Cannot ${does} ${shown}: ${code === "EEXIST" ? "something stands there already" : "the folder isn't empty"}`);
+  if (code === "ENXIO") return new SymphonyError("files/denied", `Cannot ${does} ${shown}: it is no regular file`);
   if (code === "EISDIR") return new SymphonyError("files/denied", `Cannot ${does} ${shown}: it is a folder`);
   if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") return new SymphonyError("run/limit", `Cannot ${does} ${shown}: the disk is full`);
   if (code === "EROFS") return new SymphonyError("files/denied", `Cannot ${does} ${shown}: the disk is read-only`);

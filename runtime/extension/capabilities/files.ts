@@ -153,8 +153,9 @@ export function createFileAnswers(record: CallRecord): Answers {
       }),
       "files.create": writes(async ([root, path, exclusive]) => {
         const { folder, path: below } = at("write", root, path);
+        count(1, 0);
         const isNew = await folder.create(below, exclusive === true);
-        if (isNew) count(1, 0);
+        if (!isNew) made--;
         return [isNew];
       }),
       "files.write": writes(async ([root, path, offset, data]) => {

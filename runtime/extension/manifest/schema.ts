@@ -189,7 +189,7 @@ export const manifestSchema = z.strictObject({
         ])
         .optional(),
     })
-    .optional(),
+    .prefault({}),
 });
 
 export type ManifestFile = z.infer<typeof manifestSchema>;

@@ -21,19 +21,23 @@ export function manifestToFile({ file }: Pick<Manifest, "file">): Table {
 /** Values that a person wrote, which are theirs whatever they say. */
 const AS_WRITTEN = new Set(["default", "options", "required"]);
 
-/** Without what says nothing: undefined, false, "", and lists and tables with nothing in them. */
+/** What these are when nothing is said; saying it is saying nothing. */
+const UNSAID: Readonly<Record<string, unknown>> = { description: "", caption: "", optional: false, abstract: false, secret: false, widens: false, sign: false };
+
+/** Without what says nothing: undefined, what would be so anyhow, and lists and tables with nothing in them. */
 function tidy(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(tidy);
   const out: Table = {};
   for (const [key, inner] of Object.entries(value)) {
+    if (inner === undefined || (Object.hasOwn(UNSAID, key) && inner === UNSAID[key])) continue;
     if (AS_WRITTEN.has(key)) {
-      if (inner !== undefined) out[key] = inner;
+      out[key] = inner;
       continue;
     }
     const said = tidy(inner);
-    const isEmpty = said === undefined || said === false || said === "" || (typeof said === "object" && said !== null && Object.keys(said).length === 0);
-    if (!isEmpty) out[key] = said;
+    if (typeof said === "object" && said !== null && Object.keys(said).length === 0) continue;
+    out[key] = said;
   }
   return out;
 }

@@ -32,7 +32,7 @@ export interface AuditLog {
 }
 
 const FIRST = "0".repeat(64);
-const FILE_BYTES_MAX = 16 * 1024 * 1024;
+const FILE_BYTES_MAX = 4 * 1024 * 1024;
 const NAME = /^(\d{8})\.jsonl$/;
 const fileName = (n: number): string => `${String(n).padStart(8, "0")}.jsonl`;
 const HASHED = /,"hash":"([0-9a-f]{64})"\}$/;

@@ -116,6 +116,8 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
   function guard(call: GuardedCall): Guard {
     const { manifest } = call;
     const decided = new Map<string, Verdict>();
+    /** What must be asked about in parts. */
+    const split = new Set<string>();
     let at = -1;
     let count = 0;
     const held = new Set<Hold>();
@@ -123,10 +125,12 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
     function decide(key: string, spell: () => string, judge: () => Verdict | undefined): Verdict | undefined {
       if (at !== version) {
         decided.clear();
+        split.clear();
         at = version;
       }
       const known = decided.get(key);
       if (known) return known;
+      if (split.has(key)) return undefined;
       const note = (entry: { right?: string; allowed: boolean; by: string }): void =>
         audit.write({
           event: "check",
@@ -142,9 +146,12 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
         if (count++ === DECISIONS_MAX) note({ allowed: false, by: `over ${DECISIONS_MAX} different things in one call` });
         throw new SymphonyError("run/limit", `Cannot decide about anything more in this call: it has asked for over ${DECISIONS_MAX} different things`);
       }
-      count++;
       const verdict = judge();
-      if (!verdict) return undefined;
+      if (!verdict) {
+        split.add(key);
+        return undefined;
+      }
+      count++;
       note({ right: spell(), allowed: verdict.allowed, by: verdict.by });
       decided.set(key, verdict);
       return verdict;

@@ -110,7 +110,7 @@ function patternName(name: string): PatternName {
 }
 
 export function spellName(name: string): string {
-  return name === "*" || name === "**" || name === ">" || name.startsWith("\\") ? `\\${name}` : name;
+  return name.includes("*") || name === ">" || name.startsWith("\\") ? `\\${name}` : name;
 }
 
 function partly(name: string): boolean {
