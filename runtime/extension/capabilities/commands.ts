@@ -173,7 +173,8 @@ export function createCommands(record: CallRecord): Answers {
           one.command.endInput();
           await until(() => one.exit !== undefined, one, record.remainingMs());
           if (one.fault) throw one.fault;
-          return [one.exit?.code ?? null, take(one), joined(one.errors)];
+          if (!one.exit) throw new SymphonyError("run/cancelled", `Cannot go on with ${string(name)}: the call is over`);
+          return [one.exit.code, take(one), joined(one.errors)];
         } finally {
           open.delete(id);
           close(one);
