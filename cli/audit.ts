@@ -1,4 +1,6 @@
 // `symphony audit`: the log of all decisions about permissions: listed, filtered, and checked line by line.
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { type AuditLine, SymphonyError } from "../runtime/mod.ts";
 import { readArgs, text, usage, whole } from "./args.ts";
 import { help } from "./help.ts";
@@ -26,6 +28,9 @@ export async function audit(args: string[]): Promise<number> {
   const { home, platform } = await openBackstage(values);
   const { lines, faults, notes } = await readHomeAudit(home, platform);
   if (command === "verify") {
+    // every run writes to it: none at all is no beginning
+    if (lines.length === 0 && faults.length === 0 && (existsSync(join(home, "permissions.json")) || (existsSync(join(home, "runs")) && readdirSync(join(home, "runs")).length > 0)))
+      faults.push("there is no log and no head, and there are runs or grants; both were deleted, or stand elsewhere");
     for (const note of notes) write(2, `note: ${note}\n`);
     if (faults.length > 0) {
       for (const fault of faults.slice(0, 100)) write(1, `${withoutControls(fault)}\n`);

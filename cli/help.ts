@@ -17,7 +17,9 @@ const TEXTS: Record<string, string> = {
   symphony validate FILE    say everything that is wrong with a melody
   symphony format FILE      put a melody into the form that equal ones share
   symphony artifacts        list, show and get what runs have stored
-  symphony ext              list the installed extensions and their ports
+  symphony ext              list the installed extensions, and write your own
+  symphony permissions      what extensions may do: list, explain, allow, deny, revoke
+  symphony audit            every decision about permissions, and whether the log is whole
   symphony help COMMAND     more about one of them, with examples
   symphony help exit-codes  what exit codes mean
 
@@ -32,6 +34,8 @@ Example: symphony run examples/digest/melody.json --out report
   --json                one event a line on standard output, and at the end one object {run, state, outputs}
   --parallel N          steps under way at once (default 16)
   --timeout MS          stop the run after so long
+  --allow EXTENSION     grant an extension what it asks for, for this run; EXTENSION=RIGHT: this right alone; may be given
+                        more than once
   --approve NODE        say yes for this approve node in advance ("all" for every one); may be given more than once
   --durability LEVEL    process (default): what is told survives the end of this process; power: also a loss of power
   --wait                what waits for approval waits for \`symphony runs approve\`, where nobody can be asked here
@@ -145,16 +149,59 @@ Examples:
   symphony artifacts show 3fa9
   symphony artifacts get 3fa9 --out report.md
 `,
-  ext: `symphony ext COMMAND: the installed extensions.
+  ext: `symphony ext COMMAND (also ./carets COMMAND): extensions, for who uses them and for who writes them.
 
-  list                  with their ports, settings and what they may do
+  list                  those that are installed: ports, settings, what they ask for (--json: one object a line)
   shapes                a TypeScript module with their ports and settings, for melodies that are built in code
-  --json                (list) one object a line
+
+ For authors:
+  new NAME              begin an extension: --language assemblyscript, javascript, typescript, c or rust; --kind operator
+                        or instrument
+  build [DIR]           its component from its source
+  test [DIR]            run the cases in DIR/cases, with the time, fuel, memory and host calls of each; --only TEXT: those
+                        with TEXT in their name. --allow RIGHT grants it to all; --trust grants what the cases say
+  check [DIR]           all that is wrong with it, and what it asks for (exit code 2 where it can't be installed)
+  format [DIR]          its manifest in one form (--json: as JSON; --write: in its place)
+  form [DIR]            its settings as a form's description and as a JSON Schema
+  schema                the manifest's JSON Schema, for editors
 ${SHARED}
 
 Examples:
   symphony ext list
-  symphony ext shapes > shapes.ts
+  ./carets new shout --language js && ./carets build shout && ./carets test shout
+  symphony run melody.json --extensions .
+`,
+  permissions: `symphony permissions COMMAND: what extensions may do. An extension may do what its manifest asks for AND a person or a policy
+granted, no more than the melody's node keeps. A run grants by itself: reading the melody's project and the folders given to it.
+
+  list [EXTENSION]      what was granted and refused for good, and the policies of settings.toml
+  explain EXTENSION WHAT  whether it may, who says so and why; WHAT is a right, a path (to read) or a URL (to GET);
+                        --run RUN: in that run
+  allow EXTENSION [RIGHT...]  grant for good; without a right all that it asks for
+  deny EXTENSION [RIGHT...]   refuse for good
+  revoke N|EXTENSION... take grants back, by number or all of an extension (--all: every one); counts at once, for what runs too
+  revoke --run RUN EXTENSION [RIGHT]  take from a run under way what was granted for it
+  --json                (list, explain) for programs
+${SHARED}
+
+A right is type:scope:object, for example file:write:/home/me/out/**, network:GET:https://api.example.com,
+model:chat:local/llama3, secret:use:key@https://api.example.com, system:execute:["git","log","**"] (docs/permissions.md).
+
+Examples:
+  symphony permissions allow http network:GET:https://api.example.com
+  symphony permissions explain files ~/notes/a.md --run 3fa9
+  symphony permissions revoke http
+`,
+  audit: `symphony audit [list|verify]: the log of every decision about permissions.
+
+  list                  (default) in order; --extension ID, --run RUN, --type TYPE, --since DATE, --denied, --last N
+  verify                check every line: exit code 1 when one was changed, is missing or was cut
+  --json                (list) one object a line
+${SHARED}
+
+Examples:
+  symphony audit --denied --last 20
+  symphony audit verify
 `,
 };
 

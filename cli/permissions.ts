@@ -1,7 +1,20 @@
 // `symphony permissions`: what extensions may do, why, and taking it back.
 import { existsSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
-import { askedRights, covers, decisionsFor, describeRight, factsOf, type Grant, grantHolds, type Manifest, parseRight, type Right, SymphonyError } from "../runtime/mod.ts";
+import {
+  askedRights,
+  covers,
+  decisionsFor,
+  describeRight,
+  factsOf,
+  type Grant,
+  grantHolds,
+  type Manifest,
+  parseRight,
+  type Right,
+  spellPathObject,
+  SymphonyError,
+} from "../runtime/mod.ts";
 import { near } from "../runtime/near.ts";
 import { readArgs, text, usage } from "./args.ts";
 import { help } from "./help.ts";
@@ -67,9 +80,7 @@ function list({ home, catalogue }: Backstage, only: readonly string[], json: boo
     const state = stateOf(grant);
     write(
       1,
-      withoutControls(
-        `${String(grant.n).padStart(3)}  ${grant.extension}  ${grant.decision === "allow" ? "may" : paint("red", "may not")} ${describeRight(parseRight(grant.right))}\n     ${grant.right}  since ${grant.at.slice(0, 10)}${state ? `  ${paint("yellow", state)}` : ""}\n`,
-      ),
+      `${String(grant.n).padStart(3)}  ${withoutControls(grant.extension)}  ${grant.decision === "allow" ? "may" : paint("red", "may not")} ${withoutControls(`${describeRight(parseRight(grant.right))}\n     ${grant.right}  since ${grant.at.slice(0, 10)}`)}${state ? `  ${paint("yellow", state)}` : ""}\n`,
     );
   }
   for (const { extension, allow, deny, prompt, place } of policies)
@@ -88,8 +99,9 @@ function list({ home, catalogue }: Backstage, only: readonly string[], json: boo
 function rightOf(given: string): Right {
   if (/^(file|network|system|model|bus|artifact|secret|keyvalue):/.test(given)) return parseRight(given);
   if (/^https?:\/\//.test(given) && URL.canParse(given)) return parseRight(`network:GET:${new URL(given).origin}`);
+  if (given === "") throw usage("Cannot use an empty right: expected a right, a path or a URL", "permissions");
   const path = resolve(given);
-  return parseRight(`file:read:${existsSync(path) ? realpathSync(path) : path}`);
+  return parseRight(`file:read:${spellPathObject(existsSync(path) ? realpathSync(path) : path, false)}`);
 }
 
 async function explain(backstage: Backstage, [id, what, ...more]: readonly string[], run: string | undefined, json: boolean): Promise<number> {
@@ -111,7 +123,7 @@ async function explain(backstage: Backstage, [id, what, ...more]: readonly strin
   const own = origin
     ? [...Object.values(origin.folders), ...(origin.project ? [origin.project] : [])].map((path) => ({
         extension: "*",
-        right: `file:read:${path === "/" ? "" : path}/**`,
+        right: `file:read:${spellPathObject(path, true)}`,
         decision: "allow" as const,
         by: "the run: a folder that it was given, or its project",
       }))

@@ -103,6 +103,9 @@ export function readAllowed(given: readonly string[], plan: Plan, grants: Grants
   });
 }
 
+/** A stranger's words must not look like lines of ours. */
+const oneLine = (text: string): string => text.replace(/\s+/g, " ");
+
 export interface Decided {
   /** For the run, resumes and retries too. */
   grants: RunGrant[];
@@ -136,9 +139,9 @@ export async function decideRights(questions: readonly RightQuestion[], attended
             : "";
       write(
         2,
-        withoutControls(
-          `\n${paint("blue", "?")} ${i + 1} of ${questions.length}: ${manifest.title} (${manifest.id} ${manifest.version}, ${manifest.publisher ? `says it is by ${manifest.publisher}` : "says nothing of its publisher"}) wants to ${rights.map(describeRight).join(", ")}\n    Why: ${capability.reason}\n    For: ${nodes.slice(0, 5).join(", ")}${nodes.length > 5 ? ` and ${nodes.length - 5} more` : ""}    As: ${rights.map(({ text }) => text).join(" ")}${warning}\n`,
-        ),
+        `\n${paint("blue", "?")} ${withoutControls(
+          `${i + 1} of ${questions.length}: ${oneLine(manifest.title)} (${manifest.id} ${manifest.version}, ${manifest.publisher ? `says it is by ${manifest.publisher}` : "says nothing of its publisher"}) wants to ${rights.map(describeRight).join(", ")}\n    Why: ${oneLine(capability.reason)}\n    For: ${nodes.slice(0, 5).join(", ")}${nodes.length > 5 ? ` and ${nodes.length - 5} more` : ""}    As: ${rights.map(({ text }) => text).join(" ")}`,
+        )}${warning}\n`,
       );
       for (let answer = ""; answer === ""; ) {
         answer = (await lines.question("  Allow? [o]nce, for this [r]un, [a]lways, [d]eny, [n]ever: ")).trim().toLowerCase();

@@ -79,7 +79,8 @@ export function userHome(): string | undefined {
 }
 
 async function discover(platform: ProcessPlatform, home: string, searched: readonly string[]): Promise<LoadedCatalogue> {
-  const folders = [...(embedded ? [] : [join(root, "extensions")]), ...searched, join(home, "extensions")];
+  // what is installed keeps its name, and what was granted to it
+  const folders = [...(embedded ? [] : [join(root, "extensions")]), join(home, "extensions"), ...searched];
   return discoverExtensions(platform, folders, embedded ? await embedded.extensions() : []);
 }
 
@@ -98,6 +99,8 @@ export async function openStage(backstage: Backstage): Promise<Stage> {
     durable ??= openArtifacts(home, platform, "power");
     return durable;
   };
+  // before any step runs, so that it is known wherever one moves it
+  platform.folder(home, home);
   const permissions = await openPermissions(home, platform);
   const keys = openKeys(home);
   const answers = openAnswers(home);
@@ -154,6 +157,7 @@ export function servicesOf({ platform, permissions, keys, home }: Stage, from: s
         throw new SymphonyError("files/denied", "Cannot use this folder: it is inside of Symphony's own home, which no step may read");
       return platform.folder(path, home);
     },
+    isRealPath: (path) => realpathIfThere(path) === path,
     command: (request) => platform.command(request),
     userHome: userHome(),
   };

@@ -31,6 +31,8 @@ export type RunRecord = { run: string } & (
       order?: string /** Granted besides what the run began with. */;
       grants?: readonly RunGrant[];
     }
+  /** A person took something back from it, or gave it more. */
+  | { event: "run.permitted"; grants: readonly RunGrant[] }
   | { event: "run.paused"; stop: boolean }
   | { event: "run.continued" }
   /** `again`: it was under way when its process ended; what it did before may have been done, and its idempotency key is the same. */

@@ -174,7 +174,8 @@ function compileRust(source: string): Uint8Array {
       "panic=abort",
       "-C",
       "strip=symbols",
-      "-A", "warnings",
+      "-A",
+      "warnings",
       "-o",
       output,
       entry,
@@ -206,7 +207,9 @@ async function fromJavaScript(source: string, manifest: Manifest, wit: string): 
   try {
     const file = join(work, "mine.wit");
     writeFileSync(file, wit);
-    const { component } = await componentize({ witPath: file, jsSource, world: "mine", stubWasi: true, sync: true });
+    const { component } = await componentize({ witPath: file, jsSource, world: "mine", stubWasi: true, sync: true }).catch((cause: Error) => {
+      throw new SymphonyError("extension/unbuilt", `Cannot build ${source}: ${cause.message.split("\n").slice(0, 5).join("\n  ")}`, { cause });
+    });
     return component;
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -73,6 +73,25 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     return;
   }
   if (model === "nothing") return json(response, 200, {});
+  if (model === "brackets") {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end("[".repeat(8_000_000));
+    return;
+  }
+  const given = (request.headers.authorization ?? "").replace("Bearer ", "");
+  if (model.startsWith("leaks-")) {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    const chunk = (content: string, finish: string | null, name = model): string =>
+      `data: ${JSON.stringify({ model: name, choices: [{ delta: { content }, finish_reason: finish }] })}\n\n`;
+    if (model === "leaks-slowly") for (const letter of `it is ${given}, and that is it`) response.write(chunk(letter, null));
+    else if (model === "leaks-model") response.write(chunk("x", null, given));
+    else {
+      response.end(`data: ${given} is no JSON\n\n`);
+      return;
+    }
+    response.end(`${chunk("", "stop")}data: [DONE]\n\n`);
+    return;
+  }
   if (model === "hangs") return;
   if (request.url === "/v1/embeddings") {
     const input = body.input ?? [];

@@ -1,5 +1,5 @@
 // What the host answers its guests with, for tests: the real parts over a folder of the test's own, and the settings that the test says.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openPermissions } from "../cli/home/grants.ts";
 import { openKeys } from "../cli/home/keys.ts";
@@ -34,6 +34,7 @@ export async function createTestServices(
     keys,
     secret: async (name) => readSecret(read, name),
     openFolder: (path) => platform.folder(path, home),
+    isRealPath: (path) => existsSync(path) && realpathSync(path) === path,
     command: (request) => platform.command(request),
     userHome: undefined,
     ...other,

@@ -66,7 +66,7 @@ export async function checkFolder(folder: string, values: Parsed["values"], { ho
     for (const capability of manifest.capabilities)
       write(1, withoutControls(`  asks to ${describeCapability(capability)}\n    why: ${capability.reason}\n    as: ${capability.rights.map(({ text }) => text).join(", ")}\n`));
     if (manifest.capabilities.length === 0) write(1, "  asks for nothing: it computes, and that is all\n");
-    for (const { grave: isGrave, says } of findings) write(1, withoutControls(`${paint(isGrave ? "red" : "yellow", isGrave ? "fault" : "advice")}: ${says}\n`));
+    for (const { grave: isGrave, says } of findings) write(1, `${paint(isGrave ? "red" : "yellow", isGrave ? "fault" : "advice")}: ${withoutControls(says)}\n`);
     write(1, grave > 0 ? `${grave} fault${grave > 1 ? "s" : ""}.\n` : "It can be installed.\n");
   }
   return grave > 0 ? 2 : 0;

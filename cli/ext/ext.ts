@@ -32,6 +32,7 @@ export async function ext(args: string[]): Promise<number> {
     allow: { type: "string", multiple: true },
     only: { type: "string" },
     write: { type: "boolean" },
+    trust: { type: "boolean" },
   });
   const [command, ...rest] = positionals;
   if (values["help"] || command === undefined) return help(["ext"]);

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { createPermissions, type Grant, openAudit, type Permissions, type ProcessPlatform, readAudit, type AuditRead, SymphonyError } from "../../runtime/mod.ts";
+import { createPermissions, type Grant, openAudit, parseRight, type Permissions, type ProcessPlatform, readAudit, type AuditRead, SymphonyError } from "../../runtime/mod.ts";
 import { createFileStorage } from "../../runtime/platform/system.ts";
 import { homeSettings } from "./settings.ts";
 
@@ -10,17 +10,9 @@ const FILE = "permissions.json";
 
 const schema = z.strictObject({
   version: z.literal(1),
-  grants: z.array(
-    z.strictObject({
-      n: z.number().int().min(1),
-      extension: z.string(),
-      publisher: z.string().optional(),
-      asked: z.array(z.string()),
-      right: z.string(),
-      decision: z.enum(["allow", "deny"]),
-      at: z.string(),
-    }),
-  ),
+  /** What extensions asked for when something was decided about them. */
+  identities: z.array(z.strictObject({ extension: z.string(), publisher: z.string().optional(), asked: z.array(z.string()) })),
+  grants: z.array(z.strictObject({ n: z.number().int().min(1), identity: z.number().int().min(0), right: z.string(), decision: z.enum(["allow", "deny"]), at: z.string() })),
 });
 
 /** Throws `permission/invalid` where the file can't be understood: nothing is taken for granted then. */
@@ -34,10 +26,29 @@ export function readGrants(home: string): Grant[] {
     throw new SymphonyError("cli/io", `Cannot read ${JSON.stringify(file)}: ${(cause as Error).message}`, { cause });
   }
   try {
-    return schema.parse(JSON.parse(text)).grants.map(({ publisher, ...grant }) => ({ ...grant, publisher }));
+    const { identities, grants } = schema.parse(JSON.parse(text));
+    return grants.map(({ identity, ...grant }) => {
+      const of = identities[identity];
+      if (!of) throw new Error(`grant ${grant.n} is nobody's`);
+      parseRight(grant.right);
+      return { ...grant, extension: of.extension, publisher: of.publisher, asked: of.asked };
+    });
   } catch (cause) {
     throw new SymphonyError("permission/invalid", `Cannot use the grants in ${JSON.stringify(file)}: the file is damaged; put it right, or delete it and grant anew`, { cause });
   }
+}
+
+/** Each identity once: what a manifest asks for can be long, and many grants hang on it. */
+function spellGrants(grants: readonly Grant[]): string {
+  const identities = new Map<string, { index: number; identity: object }>();
+  const lines = grants.map(({ extension, publisher, asked, ...grant }) => {
+    const identity = { extension, ...(publisher === undefined ? {} : { publisher }), asked };
+    const key = JSON.stringify(identity);
+    const known = identities.get(key) ?? { index: identities.size, identity };
+    identities.set(key, known);
+    return { ...grant, identity: known.index };
+  });
+  return `${JSON.stringify({ version: 1, identities: [...identities.values()].map(({ identity }) => identity), grants: lines }, null, 1)}\n`;
 }
 
 const auditPorts = (home: string, platform: ProcessPlatform) => ({
@@ -56,7 +67,7 @@ export async function openPermissions(home: string, platform: ProcessPlatform): 
   const audit = await openAudit({ ...auditPorts(home, platform), now: Date.now });
   const permissions = createPermissions({
     grants: readGrants(home),
-    keep: (grants) => storage.write(FILE, new TextEncoder().encode(`${JSON.stringify({ version: 1, grants }, null, 1)}\n`)),
+    keep: (grants) => storage.write(FILE, new TextEncoder().encode(spellGrants(grants))),
     policies: homeSettings(home).policies,
     audit,
     now: Date.now,

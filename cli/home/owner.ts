@@ -307,9 +307,15 @@ export async function createOwner(backstage: Backstage, unlock: () => void): Pro
     stage ??= await openStage(backstage);
     const { permissions } = stage;
     if (order.do === "revoke-run") {
-      if (!lives.has(order.run)) throw new SymphonyError("run/control", `Cannot take rights from the run ${order.run}: it isn't under way`);
-      const count = permissions.revokeInRun(order.run, order.extension, order.right === undefined ? undefined : parseRight(order.right));
-      return { grants: [], count };
+      const live = lives.get(order.run);
+      if (!live) throw new SymphonyError("run/control", `Cannot take rights from the run ${order.run}: it isn't under way`);
+      const denied = permissions.revokeInRun(order.run, order.extension, order.right === undefined ? undefined : parseRight(order.right));
+      // it counts already; from here on it counts for resumes too
+      if (denied.length > 0) {
+        live.log.append({ run: order.run, event: "run.permitted", grants: denied });
+        await live.log.commit();
+      }
+      return { grants: [], count: denied.length };
     }
     const { of } = order as Extract<PermissionOrder, { do: "decide" }>;
     const grants =

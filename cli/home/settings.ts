@@ -25,10 +25,7 @@ export function readSecret({ secrets }: Settings, name: string): string {
   const place = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
   const known = Object.keys(secrets);
   const unknown = (why: string): SymphonyError => new SymphonyError("secret/unknown", `Cannot use the secret ${JSON.stringify(name)}: ${why}`);
-  if (!place)
-    throw unknown(
-      `no such secret is set up${near(name, known) || (known.length ? `; there are ${known.join(", ")}` : "")}; add [secrets.${name}] with env or file to settings.toml in the home`,
-    );
+  if (!place) throw unknown(`no such secret is set up${near(name, known)}; add [secrets.${name}] with env or file to settings.toml in the home`);
   if ("env" in place) {
     const value = env[place.env];
     if (!value) throw unknown(`the variable ${place.env}, which holds it, is not set in the process that owns the home`);
@@ -39,9 +36,8 @@ export function readSecret({ secrets }: Settings, name: string): string {
   try {
     value = readFileSync(path, "utf8").replace(/\r?\n$/, "");
   } catch (cause) {
-    throw unknown(`its file ${JSON.stringify(place.file)} can't be read (${(cause as { code?: string }).code ?? "it failed"})`);
+    throw unknown(`its file can't be read (${(cause as { code?: string }).code ?? "it failed"})`);
   }
-  if (value === "" || value.length > SECRET_BYTES_MAX)
-    throw unknown(`its file ${JSON.stringify(place.file)} is ${value === "" ? "empty" : `larger than ${SECRET_BYTES_MAX} bytes`}`);
+  if (value === "" || value.length > SECRET_BYTES_MAX) throw unknown(`its file is ${value === "" ? "empty" : `larger than ${SECRET_BYTES_MAX} bytes`}`);
   return value;
 }

@@ -216,6 +216,8 @@ function isEvent(line: RunEvent): boolean {
       );
     case "run.ended":
       return isObject(line.outputs) && END_STATES.has(line.state) && (line.code === undefined || Object.hasOwn(CODES, line.code));
+    case "run.permitted":
+      return areGrants(line.grants);
     case "run.resumed":
       return (line.resets === undefined || (Array.isArray(line.resets) && line.resets.every((path) => is(path, "string")))) && areGrants(line.grants ?? []);
     case "node.started":

@@ -1,6 +1,6 @@
 // What a log says of a run: each node's last state, and what a resume needs of it. Pure; checks every change against the table
 // of states. Leaves out reading the log.
-import { type Plan, type PlanNode, type RunEvent, type RunState, SymphonyError, type Value, valueToJson } from "../../runtime/mod.ts";
+import { type Plan, type PlanNode, type RunEvent, type RunGrant, type RunState, SymphonyError, type Value, valueToJson } from "../../runtime/mod.ts";
 import type { StoredValue } from "./written.ts";
 import { moveNode, moveRun, type NodeState } from "./states.ts";
 
@@ -64,16 +64,22 @@ export function foldEvent(past: Past, event: RunEvent, outputs: boolean): void {
   if ("node" in event) foldNode(past.nodes, event, outputs);
   else if (event.event === "run.started") past.started = event;
   else if (event.event === "run.ended") past.ended = event;
+  else if (event.event === "run.permitted") addGrants(past, event.grants);
   else if (event.event === "run.resumed") {
     past.ended = undefined;
     past.order = event.order;
-    const { started } = past;
-    if (event.grants && started?.origin) past.started = { ...started, origin: { ...started.origin, grants: [...(started.origin.grants ?? []), ...event.grants] } };
+    if (event.grants) addGrants(past, event.grants);
     for (const path of event.resets ?? []) {
       past.nodes.delete(path);
       past.resets.add(path);
     }
   }
+}
+
+/** What is granted later counts for all that comes after, resumes too. */
+function addGrants(past: Past, grants: readonly RunGrant[]): void {
+  const { started } = past;
+  if (started?.origin) past.started = { ...started, origin: { ...started.origin, grants: [...(started.origin.grants ?? []), ...grants] } };
 }
 
 /** A copy that can be folded on by itself, without what nodes gave. */

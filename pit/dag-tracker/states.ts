@@ -33,6 +33,7 @@ type RunEventName = Extract<RunEvent["event"], `run.${string}`>;
 export const RUN_MOVES: Readonly<Record<Exclude<RunEventName, "run.ended">, Moves<RunState>>> & { "run.ended": readonly RunState[] } = {
   "run.started": { pending: "running" },
   "run.paused": { running: "paused" },
+  "run.permitted": { running: "running", paused: "paused" },
   "run.continued": { paused: "running" },
   // after its process ended, or to try again what failed
   "run.resumed": { running: "running", paused: "running", failed: "running", cancelled: "running", completed: "running" },

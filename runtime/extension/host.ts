@@ -61,6 +61,8 @@ export interface ExtensionHostPorts {
 
 export function createExtensionHost({ catalogue, preparer, pool, services }: ExtensionHostPorts): ExtensionHost {
   const prepared = new Map<string, Promise<Prepared & Identity>>();
+  /** What secrets look like that a run has used, by run. */
+  const forms = new Map<string, Set<string>>();
 
   function prepare(id: string): Promise<Prepared & Identity> {
     let known = prepared.get(id);
@@ -84,7 +86,10 @@ export function createExtensionHost({ catalogue, preparer, pool, services }: Ext
 
   return {
     prepare,
-    endRun: (run) => pool.dropRun(run),
+    endRun(run) {
+      forms.delete(run);
+      pool.dropRun(run);
+    },
     async invoke(task, grants) {
       const { work } = task.node;
       if (work.does !== "call") throw new TypeError(`${task.path} is no step`);
@@ -92,6 +97,11 @@ export function createExtensionHost({ catalogue, preparer, pool, services }: Ext
       const component = await prepare(manifest.id);
       const facts = factsOf(manifest, settings, grants, services.userHome);
       const guard = services.permissions.guard({ run: task.run, node: task.path, manifest, component: component.componentHash, facts, narrowed: rights });
+      let own = forms.get(task.run);
+      if (!own) {
+        own = new Set();
+        forms.set(task.run, own);
+      }
       let hostCalls: CallAnswers | undefined;
       try {
         const counted = new Map<string, number>();
@@ -116,6 +126,7 @@ export function createExtensionHost({ catalogue, preparer, pool, services }: Ext
               grants,
               services,
               guard,
+              forms: own,
               signal: task.signal,
               remainingMs,
               onLog: (level, message) => task.note({ event: "node.log", level, message }),

@@ -100,18 +100,23 @@ export function readManifests(found: readonly Found[], known: readonly Extension
   const manifests = new Map<Found, Manifest>();
   const failed = new Map<Found, SymphonyError>();
   // of a family its folder's name is its id; what it says itself is looked at when it is read
-  const byName = new Map<string, Found>();
-  for (const one of found) if (!byName.has(nameOf(one))) byName.set(nameOf(one), one);
+  const byName = new Map<string, Found[]>();
+  for (const one of found) byName.set(nameOf(one), [...(byName.get(nameOf(one)) ?? []), one]);
+  /** The one that stands beside the child comes before one of that name elsewhere. */
+  const familyOf = (id: string, child: Found): Found | undefined => {
+    const all = byName.get(id) ?? [];
+    return all.find((one) => parentOf(one) === parentOf(child)) ?? all[0];
+  };
 
   function read(one: Found, above: readonly Found[]): Manifest | undefined {
     const done = manifests.get(one);
     if (done || failed.has(one)) return done;
     try {
-      if (above.includes(one)) throw new SymphonyError("manifest/invalid", `Cannot use the manifest ${one.file}: it extends itself, by way of ${above.map(nameOf).join(", ")}`);
-      if (above.length > FAMILY_DEPTH_MAX) throw new SymphonyError("manifest/invalid", `Cannot use the manifest ${one.file}: over ${FAMILY_DEPTH_MAX} families extend each other`);
       const manifest = parseManifest(one.text, one.file, {
         family(id) {
-          const parent = byName.get(id);
+          const parent = familyOf(id, one);
+          // what is too long or goes round is the child's fault, and no family's
+          if (parent && (parent === one || above.includes(parent) || above.length >= FAMILY_DEPTH_MAX)) return undefined;
           const manifest = parent ? read(parent, [...above, one]) : known.find((other) => other.manifest.id === id)?.manifest;
           return manifest?.id === id ? manifest : undefined;
         },
@@ -120,13 +125,17 @@ export function readManifests(found: readonly Found[], known: readonly Extension
       return manifest;
     } catch (cause) {
       if (!(cause instanceof SymphonyError)) throw cause;
-      failed.set(one, cause);
+      if (above.length === 0) failed.set(one, cause);
       return undefined;
     }
   }
 
   for (const one of found) read(one, []);
   return { manifests, faults: [...failed.values()] };
+}
+
+function parentOf({ place }: Found): string {
+  return place.slice(0, place.lastIndexOf("/"));
 }
 
 function nameOf({ place }: Found): string {

@@ -4,8 +4,8 @@
 // On Linux `/proc/self/fd/N/name` opened with O_NOFOLLOW stands for openat. Elsewhere that isn't there: each name is
 // looked at before it is opened and the result is compared by device and inode, which leaves a narrower promise (a link
 // swapped in and out between the two looks is noticed, one inside a renamed parent is not).
-import { constants, existsSync, statSync } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rmdir, unlink } from "node:fs/promises";
+import { constants, existsSync, realpathSync, statSync } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { SymphonyError } from "../error.ts";
 import { compareUtf8 } from "../order.ts";
@@ -46,24 +46,41 @@ function failed(cause: unknown, path: string, does = "read"): SymphonyError {
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = constants;
 
+/** A folder of ours that nobody is to see, wherever somebody moves it. */
+export interface Hidden {
+  path: string;
+  own: Identity | undefined;
+  around: Identity | undefined;
+}
+
+export function hide(path: string): Hidden {
+  return { path, own: identityOf(path), around: identityOf(dirname(path)) };
+}
+
 /**
- * Opens the granted folder by its path; the folder itself may be reached through links, nothing below it. What stands in `without`, a
- * folder of ours, is as if it weren't there: closing a file of it could also let go of a lock that this process holds on it.
+ * Opens the granted folder by its path. The way there may hold links at this moment; from then on it is walked from the top, name by
+ * name, without following any, so that what is judged by its path is what is used. What stands in `without`, a folder of ours, is as if
+ * it weren't there: closing a file of it could also let go of a lock that this process holds on it.
  */
-export function createFolder(root: string, without?: string): Folder {
+export function createFolder(root: string, without?: string | Hidden): Folder {
   const viaHandles = existsSync("/proc/self/fd");
-  const own = without === undefined ? undefined : identityOf(without);
-  const around = without === undefined ? undefined : identityOf(dirname(without));
+  const hidden = typeof without === "string" ? hide(without) : without;
+  const { own, around } = hidden ?? {};
+  const place = realOrSame(root);
+  const rootNames = place.split("/").filter(Boolean);
+  /** Whether moving or deleting this would move our own folder. */
+  const holdsOwn = (names: readonly string[]): boolean => hidden !== undefined && `${hidden.path}/`.startsWith(`/${[...rootNames, ...names].join("/")}/`);
   const isSame = (one: { dev: number; ino: number }, other: Identity | undefined): boolean => other !== undefined && one.dev === other.dev && one.ino === other.ino;
 
   async function descend<T>(path: string, use: (place: string, handle: FileHandle) => Promise<T>, last: "folder" | "file", parts = pathNames(path), does = "read"): Promise<T> {
-    let handle = await open(root, O_RDONLY | O_DIRECTORY);
-    let place = viaHandles ? `/proc/self/fd/${handle.fd}` : await realpath(root);
+    const all = [...rootNames, ...parts];
+    let handle = await open("/", O_RDONLY | O_DIRECTORY);
+    let place = viaHandles ? `/proc/self/fd/${handle.fd}` : "";
     try {
-      for (let i = 0; i < parts.length; i++) {
-        const isLast = i === parts.length - 1;
+      for (let i = 0; i < all.length; i++) {
+        const isLast = i === all.length - 1 && parts.length > 0;
         const wantFolder = !isLast || last === "folder";
-        const next = `${place}/${parts[i]}`;
+        const next = `${place}/${all[i]}`;
         const before = viaHandles ? undefined : await lstat(next);
         if (before?.isSymbolicLink()) throw new SymphonyError("files/denied", `Cannot read ${JSON.stringify(path)}: a symbolic link is on the way, and links are not followed`);
         // O_NONBLOCK: opening a pipe must not wait for its writer
@@ -93,7 +110,7 @@ export function createFolder(root: string, without?: string): Folder {
     return descend(
       path,
       async (place, handle) => {
-        if (isSame(await handle.stat(), around) && name === basename(without as string))
+        if (isSame(await handle.stat(), around) && name === basename(hidden?.path ?? ""))
           throw new SymphonyError("files/denied", `Cannot ${does} ${JSON.stringify(path)}: it is Symphony's own`);
         return use(`${place}/${name}`, name, place);
       },
@@ -143,7 +160,11 @@ export function createFolder(root: string, without?: string): Folder {
     truncate: (path, size) => withFile(path, "write", 0, (handle) => handle.truncate(size)),
     createFolder: (path) => beside(path, "make", (place) => mkdir(place, 0o755)),
     remove: (path, kind) => beside(path, "delete", (place) => (kind === "folder" ? rmdir(place) : unlink(place).catch(asNoFile))),
-    rename: (from, to) => beside(from, "move", (old) => beside(to, "move", (next) => rename(old, next))),
+    rename: async (from, to) => {
+      for (const path of [from, to])
+        if (holdsOwn(pathNames(path))) throw new SymphonyError("files/denied", `Cannot move ${JSON.stringify(path)}: Symphony's own folder stands in it`);
+      await beside(from, "move", (old) => beside(to, "move", (next) => rename(old, next)));
+    },
     touch: (path, accessedMs, modifiedMs) =>
       withFile(path, "touch", 0, async (handle) => {
         const { atimeMs, mtimeMs } = await handle.stat();
@@ -154,14 +175,14 @@ export function createFolder(root: string, without?: string): Folder {
         path,
         async (place, handle) => {
           const found = await readdir(place, { withFileTypes: true });
-          const holdsOwn = isSame(await handle.stat(), around);
+          const isAround = isSame(await handle.stat(), around);
           if (found.length > ENTRIES_MAX) throw new SymphonyError("files/invalid", `Cannot list ${JSON.stringify(path)}: it holds over ${ENTRIES_MAX} names`);
           const out: FolderEntry[] = [];
           for (const entry of found) {
             const { name } = entry;
             // the contract: names that are not UTF-8 are left out; decoded they don't stand for anything
             if (name.includes("\ufffd") && !(await lstat(`${place}/${name}`).catch(() => undefined))) continue;
-            if (holdsOwn && name === basename(without as string)) continue;
+            if (isAround && name === basename(hidden?.path ?? "")) continue;
             // a path can't hold it (see names), so nobody could read it
             if (name.includes("\\")) continue;
             const kind = entry.isSymbolicLink() ? "link" : entry.isFile() ? "file" : entry.isDirectory() ? "folder" : "other";
@@ -195,6 +216,14 @@ export function createFolder(root: string, without?: string): Folder {
         "file",
       ),
   };
+}
+
+function realOrSame(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 function statOf(found: {

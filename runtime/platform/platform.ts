@@ -102,6 +102,8 @@ export interface HttpRequest {
   /** Until the last byte of the answer. */
   timeoutMs: number;
   signal: AbortSignal;
+  /** Bytes that may come over the connection, whatever they are. */
+  receivedMax: number;
   /** Whether an address may be gone to; asked for each that the name leads to, and for the one that answers. */
   allows: (address: string) => boolean;
 }

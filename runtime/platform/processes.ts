@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { SymphonyError } from "../error.ts";
 import type { Child, Command, CommandRequest } from "./platform.ts";
@@ -123,6 +123,12 @@ function killAll(pid: number, kill: () => void): void {
       // it is gone already
     }
   }
+  try {
+    // it leads a group of its own: what it started, and left to the system, is in it
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // all are gone already
+  }
   kill();
 }
 
@@ -142,6 +148,7 @@ interface Started {
 function startOnBun(argv: readonly string[], cwd: string, env: Record<string, string>, onData: (chunk: Uint8Array) => void, onStderr: (chunk: Uint8Array) => void): Started {
   const child: ChildProcess = spawn(argv[0] as string, argv.slice(1), { cwd, env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
   let over = false;
+  let waiting = 0;
   // plain arrays: a Buffer's slice is a view over the pipe's memory
   child.stdout?.on("data", (chunk: Uint8Array) => onData(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)));
   child.stderr?.on("data", onStderr);
@@ -151,10 +158,15 @@ function startOnBun(argv: readonly string[], cwd: string, env: Record<string, st
   return {
     pid: child.pid ?? -1,
     send: (bytes) => {
-      if (!over) child.stdin?.write(bytes);
+      if (over) return;
+      waiting += bytes.length;
+      child.stdin?.write(bytes, () => {
+        waiting -= bytes.length;
+      });
     },
     endInput: () => void child.stdin?.end(),
-    unsent: () => child.stdin?.writableLength ?? 0,
+    // not the stream's own count, which Bun leaves at 0
+    unsent: () => waiting,
     kill: () => void child.kill("SIGKILL"),
     exited: new Promise((resolve) => {
       child.on("error", (cause) => resolve({ code: null, signal: null, fault: cause.message }));
@@ -254,7 +266,8 @@ const PASSED_ON = ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LOGNAME"
 export async function startCommand({ words, folder, onOutput }: CommandRequest): Promise<Command> {
   const env = Object.fromEntries(PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]])));
   const refuse = (why: string, cause?: unknown): SymphonyError => new SymphonyError("command/failed", `Cannot start ${JSON.stringify(words[0])}: ${why}`, { cause });
-  const program = findProgram(words[0] as string, env["PATH"] ?? "");
+  const program = findProgram(words[0] as string, env["PATH"] ?? "", folder);
+  if (!existsSync(folder)) throw refuse("the folder to start it in isn't there any more");
   if (!program) throw refuse("there is no such program on the PATH");
   const argv = [program, ...words.slice(1)];
   let started: Started;
@@ -276,7 +289,7 @@ export async function startCommand({ words, folder, onOutput }: CommandRequest):
             (chunk) => onOutput(chunk, true),
           );
   } catch (cause) {
-    throw refuse((cause as Error).message, cause);
+    throw refuse((cause as { code?: string }).code ?? "the system refuses", cause);
   }
   const { pid, send, endInput, unsent, kill, exited } = started;
   return {
@@ -290,8 +303,8 @@ export async function startCommand({ words, folder, onOutput }: CommandRequest):
   };
 }
 
-function findProgram(name: string, path: string): string | undefined {
-  if (name.includes("/")) return existsSync(name) ? name : undefined;
+function findProgram(name: string, path: string, base: string): string | undefined {
+  if (name.includes("/")) return existsSync(resolve(base, name)) ? resolve(base, name) : undefined;
   return path
     .split(":")
     .filter((folder) => folder.startsWith("/"))

@@ -4,7 +4,7 @@ import { closeSync, constants, fdatasync, ftruncateSync, mkdirSync, openSync, re
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SymphonyError } from "../error.ts";
-import { createFolder } from "./folder.ts";
+import { createFolder, type Hidden, hide } from "./folder.ts";
 import { createHttp } from "./http.ts";
 import { bubblewrap, childCommand, type Programs, residentBytes, startChild, startCommand } from "./processes.ts";
 
@@ -15,6 +15,7 @@ import type { AppendFile, AppendFolder, Child, Digest, ProcessPlatform, RecordFi
 export function createSystemPlatform(programs: Programs): ProcessPlatform {
   const name = "Deno" in globalThis ? "deno" : "bun";
   const children = new Set<Child>();
+  const hidden = new Map<string, Hidden>();
   const confinement = bubblewrap() ? "bubblewrap" : name === "deno" ? "deno permissions" : "nothing more";
   return {
     name,
@@ -23,7 +24,11 @@ export function createSystemPlatform(programs: Programs): ProcessPlatform {
     optimiserMiB: name === "deno" ? 10 : 0,
     digest,
     storage: createFileStorage,
-    folder: createFolder,
+    folder(path, without) {
+      // as it was when it was first named: one that is moved stays hidden
+      if (without !== undefined && !hidden.has(without)) hidden.set(without, hide(without));
+      return createFolder(path, without === undefined ? undefined : hidden.get(without));
+    },
     appendFolder,
     recordFile,
     readFile: readRegularFile,

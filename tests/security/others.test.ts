@@ -31,8 +31,18 @@ beforeAll(async () => {
       "/hex": Buffer.from(value).toString("hex"),
       "/json": JSON.stringify({ said: value }),
       "/twice": `${value}${value}`,
+      "/form": new URLSearchParams({ said: value }).toString(),
+      "/percent-lower": encodeURIComponent(value).replace(/%../g, (code) => code.toLowerCase()),
+      "/every-byte": [...Buffer.from(value)].map((byte) => `%${byte.toString(16)}`).join(""),
+      "/slashes": JSON.stringify(value).replaceAll("/", "\\/"),
+      "/hex-spaced": Buffer.from(value).toString("hex").replace(/../g, "$& ").trim(),
     };
     if (request.url === "/away") response.writeHead(302, { location: `http://localhost:${port}/plain` }).end();
+    else if (request.url === "/into-host") response.writeHead(302, { location: `http://${value.replace(/[^A-Za-z0-9]/g, "")}.localhost:${port}/` }).end();
+    else if (request.url === "/into-path") response.writeHead(302, { location: `ftp://x/${value}` }).end();
+    else if (request.url === "/no-url") response.writeHead(302, { location: "http://[x/" }).end();
+    else if (request.url === "/header-name") response.writeHead(200, { [`x-${"abc"}`]: value }).end("x");
+    else if (request.url === "/again") response.writeHead(200, request.headers["accept-encoding"] === "gzip" ? { "content-encoding": "gzip" } : {}).end(SECRET);
     else if (request.url === "/gzip") response.writeHead(200, { "content-encoding": "gzip" }).end("x");
     else response.writeHead(200, { "x-echo": given }).end(forms[request.url ?? ""] ?? "nothing");
   });
@@ -76,7 +86,7 @@ describe("a secret", () => {
     expect(audit.some(({ right, allowed }) => allowed && right === USE())).toBe(true);
   });
 
-  for (const path of ["/plain", "/base64", "/base64-1", "/base64url", "/percent", "/hex", "/json", "/twice"])
+  for (const path of ["/plain", "/base64", "/base64-1", "/base64url", "/percent", "/hex", "/json", "/twice", "/form", "/percent-lower", "/every-byte", "/slashes", "/hex-spaced"])
     test(`that a server sends back ${path.slice(1)} is masked, in headers too`, async () => {
       const { did } = await lab.tell([withSecret(path)], { allow: [NET(), USE()] });
       const said = JSON.stringify(did[0]?.ok);
@@ -114,6 +124,35 @@ describe("a secret", () => {
     const { did } = await lab.tell([withSecret("/away")], { allow: [NET(), USE(), `network:GET:http://localhost:${port}`] });
     expect(did[0]?.ok).toMatchObject({ status: 200 });
     expect(received.at(-1)).toBe("");
+  });
+
+  test("doesn't get into an error by way of a redirect", async () => {
+    const { did, audit } = await lab.tell([withSecret("/into-path"), withSecret("/no-url"), withSecret("/into-host")], { allow: [NET(), USE()] });
+    expect(did.slice(0, 2).map(refusal)).toEqual(["unavailable http.failed", "invalid-input http.invalid"]);
+    expect(holdsSecret(JSON.stringify([did, audit]))).toBe(false);
+  });
+
+  test("isn't given by a second request without it, whole, compressed or in parts", async () => {
+    const plain = (more: object): readonly unknown[] => ["http", { url: `http://127.0.0.1:${port}/again`, ...more }];
+    const { did } = await lab.tell([withSecret("/none"), plain({}), plain({ headers: [["accept-encoding", "gzip"]] }), plain({ headers: [["range", "bytes=0-3"]] })], {
+      allow: [NET(), USE()],
+      run: "one",
+    });
+    expect(did.slice(1).map((one) => (one as { ok: { body: string } }).ok.body)).toEqual(["[secret]", "[secret]", "[secret]"]);
+    const { did: later } = await lab.tell([plain({})], { allow: [NET()], run: "one" });
+    expect(holdsSecret(JSON.stringify(later))).toBe(false);
+  });
+
+  test("with a letter that no header can hold is refused, and the host goes on", async () => {
+    process.env["SYMPHONY_TEST_EURO"] = "token-€-value";
+    await using strict = await createLab({ settings: '[secrets.token]\nenv = "SYMPHONY_TEST_EURO"\n' });
+    const { did } = await strict.tell([withSecret("/plain"), ["now"]], { allow: [NET(), USE()] });
+    expect(did.map(refusal)).toEqual(["not-found secret.unknown", "ok true"]);
+  });
+
+  test("that is not set up has no way to it in the message", async () => {
+    await using strict = await createLab({ settings: '[secrets.token]\nfile = "/nowhere/private/place.txt"\n' });
+    expect(JSON.stringify((await strict.tell([withSecret("/plain")], { allow: [NET(), USE()] })).did)).not.toContain("/nowhere");
   });
 
   test("and a compressed answer don't go together", async () => {
@@ -227,6 +266,26 @@ describe("a model", () => {
     await expect(lab.tell([["chat", "local/stalls", "a b c d"]], { allow: CHAT, timeMs: 500 })).rejects.toMatchObject({ code: "step/timeout" });
     await expect(lab.tell([["chat", "local/hangs", "a"]], { allow: CHAT, timeMs: 500 })).rejects.toMatchObject({ code: "step/timeout" });
   }, 30_000);
+
+  test("that sends the key back, whole or in pieces, is masked", async () => {
+    for (const name of ["leaks", "leaks-slowly", "leaks-model", "leaks-event"]) {
+      const { did } = await lab.tell([["stream", `local/${name}`, "x"]], { allow: CHAT });
+      expect([name, holdsSecret(JSON.stringify(did))]).toEqual([name, false]);
+    }
+  });
+
+  test("whose brackets never end is refused at once", async () => {
+    const begun = performance.now();
+    const { did } = await lab.tell([["chat", "local/brackets", "x"]], { allow: CHAT });
+    expect(refusal(did[0])).toBe("unavailable model.protocol");
+    expect(performance.now() - begun).toBeLessThan(3000);
+  });
+
+  test("whose answer was dropped on the way is counted all the same", async () => {
+    const notes: StepNote[] = [];
+    await lab.tell([["streamSome", "local/slow", "a b c d e f"]], { allow: CHAT, onNote: (note) => notes.push(note) });
+    expect(notes.filter(({ event }) => event === "node.model")).toHaveLength(1);
+  });
 
   const REFUSED: [string, unknown[], string[], string][] = [
     ["nobody granted", ["chat", "local/echo", "x"], [], "denied step.denied"],
@@ -371,6 +430,19 @@ describe("a command", () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(readFileSync(mark, "utf8")).toBe(before);
   }, 20_000);
+
+  test("takes with it what it left behind", async () => {
+    const mark = join(lab.folder, "left");
+    await lab.tell([["run", "any", [`(while :; do date +%s%N > ${mark}; sleep 0.02; done) >/dev/null 2>&1 & echo started`]]], { allow: [ANY] });
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const before = existsSync(mark) ? readFileSync(mark, "utf8") : "";
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(existsSync(mark) ? readFileSync(mark, "utf8") : "").toBe(before);
+  });
+
+  test("that doesn't read its input holds its step up, not the host's memory", async () => {
+    await expect(lab.tell([["start", "any", ["sleep 20"], "x".repeat(1_000_000), 40]], { allow: [ANY], timeMs: 1500 })).rejects.toMatchObject({ code: "step/timeout" });
+  });
 
   test("ends when the right to it is taken back", async () => {
     await using own = await createLab();

@@ -42,11 +42,22 @@ export function createHostCalls(record: CallRecord): CallAnswers {
     createBasics(record, secrets.maskText),
   ];
   const functions: Answers["functions"] = Object.assign(Object.create(null), ...parts.map((part) => part.functions));
+  /** What a server says, or names, may hold a secret. */
+  const masked = (cause: unknown): never => {
+    if (!(cause instanceof SymphonyError) || !secrets.inUse()) throw cause;
+    const { code, message, retryable, retryAfterMs, detail } = cause;
+    throw new SymphonyError(code, secrets.maskText(message), { cause, retryable, retryAfterMs, detail });
+  };
   return {
     answer(name, args) {
       const answer = functions[name];
       if (!answer) throw new SymphonyError("isolate/protocol", `Cannot answer ${name}: nobody does`);
-      return answer(args);
+      try {
+        const given = answer(args);
+        return given instanceof Promise ? given.catch(masked) : given;
+      } catch (cause) {
+        return masked(cause);
+      }
     },
     over() {
       for (const part of parts) part.over();

@@ -124,7 +124,8 @@ export function createCommands(record: CallRecord): Answers {
 
   function close(one: Open): void {
     one.unhold();
-    if (!one.exit) one.command.kill();
+    // what it started may have outlived it
+    one.command.kill();
   }
 
   function take(one: Open): Uint8Array {

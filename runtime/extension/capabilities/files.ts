@@ -70,6 +70,7 @@ export function createFileAnswers(record: CallRecord): Answers {
       if (grants.folders.has(name)) throw denied(name, "it was not given to this step");
       throw denied(name, `the run grants no folder of that name${all.size ? `; it grants ${[...all.keys()].join(", ")}` : ""}`);
     }
+    if (!found.folder && !services.isRealPath(found.path)) throw denied(name, "a symbolic link is on the way to it; the manifest must ask for the place that it really is");
     const root: Root = { path: found.path, names: found.path === "/" ? [] : found.path.slice(1).split("/"), folder: found.folder ?? services.openFolder(found.path) };
     roots.set(name, root);
     return root;
@@ -198,13 +199,20 @@ export function createFileAnswers(record: CallRecord): Answers {
         // what couldn't be read must not become readable by another name
         const where = rootOf(string(root));
         const mayRead = (path: string): boolean => guard.allows("file", ["read", ...where.names, ...pathNames(path)]);
+        const below = (scope: Scope, path: string): Right => makeRight("file", scope, spellPathObject(`/${[...where.names, ...pathNames(path)].join("/")}`, true));
+        // a folder takes with it what is in it: all of that must be decided as one
+        if (
+          (await folder.stat(from)).kind === "folder" &&
+          ![below("write", from), below("write", to), below("read", from), below("read", to)].every((right) => guard.isUniform(right))
+        )
+          throw new SymphonyError("files/denied", `Cannot move the folder ${JSON.stringify(from)}: rights to parts of it, or of where it would stand, differ`);
         if (!mayRead(from) && mayRead(to)) throw new SymphonyError("files/denied", `Cannot move ${JSON.stringify(from)} to where it could be read: reading it isn't granted`);
         await folder.rename(from, to);
         return [];
       }),
       "files.touch": writes(async ([root, path, accessed, modified]) => {
         const { folder, path: below } = at("write", root, path);
-        await folder.touch(below, accessed === null ? undefined : number(accessed), modified === null ? undefined : number(modified));
+        await folder.touch(below, accessed === null ? undefined : whole(accessed, "a time"), modified === null ? undefined : whole(modified, "a time"));
         return [];
       }),
     },

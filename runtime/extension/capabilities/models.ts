@@ -3,10 +3,11 @@
 import { createParser } from "eventsource-parser";
 import { SymphonyError } from "../../error.ts";
 import type { HttpAnswer } from "../../platform/platform.ts";
+import { tooDeepAt } from "../../json-depth.ts";
 import { near } from "../../near.ts";
 import type { Scalar } from "../isolate/wire.ts";
 import { number, parsed, string } from "./arguments.ts";
-import type { CallSecrets } from "./secrets.ts";
+import { type CallSecrets, checkSendable } from "./secrets.ts";
 import type { Answers, CallRecord, ModelProvider } from "./services.ts";
 
 /** Limits of one call. */
@@ -15,7 +16,7 @@ export const MODEL_LIMITS: { readonly requests: number; readonly open: number; r
   open: 8,
   promptCharacters: 8 * 1024 * 1024,
   texts: 2048,
-  answerBytes: 32 * 1024 * 1024,
+  answerBytes: 16 * 1024 * 1024,
 };
 
 interface Usage {
@@ -59,7 +60,7 @@ export function createModels(record: CallRecord, secrets: CallSecrets): Answers 
     if (!provider)
       throw new SymphonyError(
         "model/unknown",
-        `Cannot use the model ${name}: no provider ${of} is set up${near(of, known) || (known.length ? `; there are ${known.join(", ")}` : "")}; add [models.${of}] with its url to settings.toml in the home`,
+        `Cannot use the model ${name}: no provider ${of} is set up${near(of, known)}; add [models.${of}] with its url to settings.toml in the home`,
       );
     return { name, provider, model: name.slice(slash + 1) };
   }
@@ -78,6 +79,7 @@ export function createModels(record: CallRecord, secrets: CallSecrets): Answers 
     ];
     if (provider.key !== undefined) {
       const key = await services.secret(provider.key);
+      checkSendable(provider.key, key);
       secrets.note(key);
       headers.push(["authorization", `Bearer ${key}`]);
     }
@@ -98,6 +100,7 @@ export function createModels(record: CallRecord, secrets: CallSecrets): Answers 
         headers,
         body: new TextEncoder().encode(JSON.stringify({ model, ...body })),
         timeoutMs: Math.max(1, record.remainingMs()),
+        receivedMax: 4 * MODEL_LIMITS.answerBytes,
         signal: abort.signal,
         // a person named this server
         allows: () => true,
@@ -138,35 +141,55 @@ export function createModels(record: CallRecord, secrets: CallSecrets): Answers 
     });
     const reply: Reply = { text: "", finish: "", model: provided.model, usage: { inputTokens: 0, outputTokens: 0, cost: 0 } };
     const isStream = answer.headers.some(([name, value]) => name === "content-type" && value.startsWith("text/event-stream"));
+    const mask = secrets.createStream();
+    let usage: unknown;
+    let isCounted = false;
+    /** What was said was paid for, however it ends. */
+    const count = (): void => {
+      if (isCounted) return;
+      isCounted = true;
+      reply.usage = used(provided, usage);
+    };
     async function* pieces(): AsyncGenerator<string> {
-      let usage: unknown;
       try {
         for await (const chunk of isStream ? events(answer, provided.name) : whole(answer, provided.name)) {
           if (chunk.error !== undefined) throw failed(provided.name, secrets.maskText(spellError(chunk.error)), 0);
-          if (typeof chunk.model === "string") reply.model = chunk.model.slice(0, 200);
+          if (typeof chunk.model === "string") reply.model = secrets.maskText(chunk.model).slice(0, 200);
           if (chunk.usage) usage = chunk.usage;
           const [choice] = Array.isArray(chunk.choices) ? (chunk.choices as Record<string, unknown>[]) : [];
           if (!choice) continue;
-          if (typeof choice["finish_reason"] === "string") reply.finish = choice["finish_reason"].slice(0, 40);
+          if (typeof choice["finish_reason"] === "string") reply.finish = secrets.maskText(choice["finish_reason"]).slice(0, 40);
           const said = (choice["delta"] ?? choice["message"]) as { content?: unknown } | undefined;
           const text = scope === "complete" ? choice["text"] : said?.content;
           if (typeof text !== "string" || text === "") continue;
-          const masked = secrets.maskText(text);
+          const masked = mask.push(text);
+          if (masked === "") continue;
           reply.text += masked;
           yield masked;
         }
+        const rest = mask.end();
+        if (rest !== "") {
+          reply.text += rest;
+          yield rest;
+        }
         if (reply.finish === "" && reply.text === "")
           throw new SymphonyError("model/protocol", `Cannot understand ${provided.name}: it answered with nothing`, { retryable: true });
-        reply.usage = used(provided, usage);
+        count();
       } catch (cause) {
-        // what was said until then was paid for
-        if (usage || reply.text) reply.usage = used(provided, usage);
+        if (usage || reply.text) count();
         throw signal.aborted ? signal.reason : cause;
       } finally {
         close();
       }
     }
-    return { reply, pieces: pieces(), close };
+    return {
+      reply,
+      pieces: pieces(),
+      close() {
+        count();
+        close();
+      },
+    };
   }
 
   function prompt(scope: "chat" | "complete", what: unknown, options: unknown): Record<string, unknown> {
@@ -236,12 +259,14 @@ export function createModels(record: CallRecord, secrets: CallSecrets): Answers 
           const vectors = readVectors(body, list.length, provided.name);
           const usage = used(provided, body["usage"]);
           const width = vectors[0]?.length ?? 0;
+          if (width * vectors.length * 8 > MODEL_LIMITS.answerBytes)
+            throw new SymphonyError("run/limit", `Cannot give ${vectors.length} vectors of ${width} numbers at once; embed fewer texts at a time`);
           const flat = new Float64Array(width * vectors.length);
           for (const [i, vector] of vectors.entries()) flat.set(vector, i * width);
           return [
             new Uint8Array(flat.buffer),
             width,
-            typeof body["model"] === "string" ? body["model"].slice(0, 200) : provided.model,
+            typeof body["model"] === "string" ? secrets.maskText(body["model"]).slice(0, 200) : provided.model,
             usage.inputTokens,
             usage.outputTokens,
             usage.cost,
@@ -279,10 +304,16 @@ async function text(answer: HttpAnswer, model: string): Promise<string> {
   return out + decoder.decode();
 }
 
+/** A parser that recurses is not for a stranger's brackets. */
+function parseShallow(text: string, model: string): unknown {
+  if (tooDeepAt(text, 64) >= 0) throw garbage(model, "its answer nests deeper than 64");
+  return JSON.parse(text);
+}
+
 async function json(answer: HttpAnswer, model: string): Promise<Record<string, unknown>> {
   let body: unknown;
   try {
-    body = JSON.parse(await text(answer, model));
+    body = parseShallow(await text(answer, model), model);
   } catch (cause) {
     if (cause instanceof SymphonyError) throw cause;
     throw garbage(model, "its answer is not JSON");
@@ -321,8 +352,9 @@ async function* events(answer: HttpAnswer, model: string): AsyncGenerator<Chunk>
       }
       let chunk: unknown;
       try {
-        chunk = JSON.parse(data);
-      } catch {
+        chunk = parseShallow(data, model);
+      } catch (cause) {
+        if (cause instanceof SymphonyError) throw cause;
         throw garbage(model, `an event of its stream is not JSON: ${JSON.stringify(data.slice(0, 80))}`);
       }
       if (typeof chunk !== "object" || chunk === null) throw garbage(model, "an event of its stream is no JSON object");
@@ -343,6 +375,7 @@ async function errorText(answer: HttpAnswer): Promise<string> {
     if (out.length > 4000) break;
   }
   try {
+    if (tooDeepAt(out, 64) >= 0) return out;
     return spellError((JSON.parse(out) as { error?: unknown }).error ?? out);
   } catch {
     return out;
@@ -351,15 +384,19 @@ async function errorText(answer: HttpAnswer): Promise<string> {
 
 function spellError(error: unknown): string {
   const message = typeof error === "object" && error !== null ? (error as { message?: unknown }).message : error;
-  return (typeof message === "string" ? message : (JSON.stringify(error) ?? "")).replace(/\s+/g, " ").slice(0, 500);
+  return (typeof message === "string" ? message : (JSON.stringify(error) ?? "")).replace(/\s+/g, " ");
 }
 
 function failed(model: string, why: string, status: number, retryAfterMs = 0): SymphonyError {
-  return new SymphonyError("model/failed", `Cannot use ${model}: its provider says ${why ? JSON.stringify(why) : "nothing more"}${status ? ` (status ${status})` : ""}`, {
-    retryable: status === 0 || status === 408 || status === 409 || status === 425 || status === 429 || status >= 500,
-    retryAfterMs,
-    detail: status ? `model.${status}` : "model.failed",
-  });
+  return new SymphonyError(
+    "model/failed",
+    `Cannot use ${model}: its provider says ${why ? JSON.stringify(why.slice(0, 500)) : "nothing more"}${status ? ` (status ${status})` : ""}`,
+    {
+      retryable: status === 0 || status === 408 || status === 409 || status === 425 || status === 429 || status >= 500,
+      retryAfterMs,
+      detail: status ? `model.${status}` : "model.failed",
+    },
+  );
 }
 
 function refusal(model: string, answer: HttpAnswer, why: string): SymphonyError {

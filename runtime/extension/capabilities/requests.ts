@@ -3,7 +3,7 @@
 import { SymphonyError } from "../../error.ts";
 import type { HttpAnswer } from "../../platform/platform.ts";
 import { isLocalName, isPublicAddress } from "../permission/address.ts";
-import { namesHost, requestRow, type Right, SCOPES } from "../permission/right.ts";
+import { namesHost, requestRow, SCOPES } from "../permission/right.ts";
 import { number, parsed, string } from "./arguments.ts";
 import type { CallSecrets } from "./secrets.ts";
 import type { Answers, CallRecord } from "./services.ts";
@@ -18,6 +18,8 @@ export const HTTP_LIMITS: {
   readonly headerBytes: number;
   readonly urlCharacters: number;
   readonly redirects: number;
+  readonly overhead: number;
+  readonly secretAnswerBytes: number;
 } = {
   requests: 1000,
   receivedBytes: 256 * 1024 * 1024,
@@ -29,6 +31,10 @@ export const HTTP_LIMITS: {
   headerBytes: 32 * 1024,
   urlCharacters: 8192,
   redirects: 10,
+  /** How many times an answer's bytes may come over its connection, for chunks have heads. */
+  overhead: 10,
+  /** Of an answer in which secrets must be looked for. */
+  secretAnswerBytes: 4 * 1024 * 1024,
 };
 
 type HeaderValue = string | { prefix: string; secret: string };
@@ -99,10 +105,11 @@ export function createRequests(record: CallRecord, secrets: CallSecrets): Answer
   let received = 0;
 
   /** Which addresses a request may go to: public ones; its own where the right itself names a local host; all where a person said so. */
-  function addressRule(url: URL, right: Right): (address: string) => boolean {
+  function addressRule(url: URL, row: readonly string[]): (address: string) => boolean {
     const host = url.hostname;
     if (services.isPrivateHost(host)) return () => true;
-    if (!namesHost(right) || !isLocalName(host)) return isPublicAddress;
+    // any right that names it will do, though a wider one may have been found first
+    if (!isLocalName(host) || !guard.allowsBy("network", row, namesHost)) return isPublicAddress;
     if (host === "localhost" || host.endsWith(".localhost")) return (address) => /^127\./.test(address) || address === "::1" || address.startsWith("::ffff:127.");
     const literal = host.replace(/^\[|\]$/g, "");
     return (address) => address === literal || address === `::ffff:${literal}` || canonical(address) === canonical(literal);
@@ -115,14 +122,12 @@ export function createRequests(record: CallRecord, secrets: CallSecrets): Answer
     for (let hop = 0; ; hop++) {
       if (++requests > HTTP_LIMITS.requests) throw new SymphonyError("run/limit", `Cannot send over ${HTTP_LIMITS.requests} requests in one call`);
       const row = requestRow(method, url);
-      const right = guard.demand("network", row, () => `network:${method}:${url.origin}`);
+      guard.demand("network", row, () => `network:${method}:${url.origin}`);
       const ready: (readonly [string, string])[] = [];
-      let hasSecret = false;
       for (const [name, value] of headers) {
         if (typeof value === "string") ready.push([name, value]);
         else {
           ready.push([name, `${value.prefix}${await secrets.useAt(value.secret, url)}`]);
-          hasSecret = true;
         }
       }
       const abort = new AbortController();
@@ -137,11 +142,12 @@ export function createRequests(record: CallRecord, secrets: CallSecrets): Answer
             url,
             method,
             // what comes back masked must not come back compressed
-            headers: hasSecret ? [...ready.filter(([name]) => name !== "accept-encoding"), ["accept-encoding", "identity"]] : ready,
+            headers: secrets.inUse() ? [...ready.filter(([name]) => name !== "accept-encoding" && name !== "range"), ["accept-encoding", "identity"]] : ready,
             body,
             timeoutMs: Math.max(1, deadline - performance.now()),
+            receivedMax: HTTP_LIMITS.overhead * given.bytesMax + 1024 * 1024,
             signal: abort.signal,
-            allows: addressRule(url, right),
+            allows: addressRule(url, row),
           })
           .catch((cause: unknown) => {
             if (cause instanceof SymphonyError && cause.code === "http/denied")
@@ -151,12 +157,13 @@ export function createRequests(record: CallRecord, secrets: CallSecrets): Answer
         const location = answer.headers.find(([name]) => name === "location")?.[1];
         if (given.redirects > 0 && location !== undefined && [301, 302, 303, 307, 308].includes(answer.status)) {
           answer.close();
+          if (secrets.holds(location)) throw new SymphonyError("http/failed", `Cannot follow the redirect of ${url.origin}: it holds a secret`);
           if (hop >= given.redirects)
             throw new SymphonyError(
               "http/failed",
               `Cannot follow over ${given.redirects} redirects; the last one leads to ${JSON.stringify(secrets.maskText(location).slice(0, 200))}`,
             );
-          const next = readUrl(new URL(location, url).href);
+          const next = readUrl(URL.canParse(location, url.href) ? new URL(location, url).href : location);
           if (answer.status === 303 || (method === "POST" && answer.status < 307)) {
             method = method === "HEAD" ? "HEAD" : "GET";
             body = undefined;
@@ -166,15 +173,19 @@ export function createRequests(record: CallRecord, secrets: CallSecrets): Answer
           url = next;
           continue;
         }
-        if (hasSecret && answer.headers.some(([name, value]) => name === "content-encoding" && value !== "identity")) {
+        if (secrets.inUse() && answer.status === 206) {
+          answer.close();
+          throw new SymphonyError("http/failed", `Cannot take the answer of ${url.origin}: it is a part, so that a secret in it couldn't be seen`);
+        }
+        if (secrets.inUse() && answer.headers.some(([name, value]) => name === "content-encoding" && value !== "identity")) {
           answer.close();
           throw new SymphonyError("http/failed", `Cannot take the answer of ${url.origin}: it is compressed, so that a secret in it couldn't be seen`);
         }
-        const whole = await collect(answer, given.bytesMax, url);
+        const whole = await collect(answer, secrets.inUse() ? Math.min(given.bytesMax, HTTP_LIMITS.secretAnswerBytes) : given.bytesMax, url);
         return {
           status: answer.status,
           url: secrets.maskText(url.href),
-          headers: answer.headers.map(([name, value]) => [name, secrets.maskText(value)] as const),
+          headers: answer.headers.map(([name, value]) => [secrets.maskText(name), secrets.maskText(value)] as const),
           body: secrets.maskBytes(whole),
         };
       } catch (cause) {
@@ -189,27 +200,26 @@ export function createRequests(record: CallRecord, secrets: CallSecrets): Answer
   }
 
   async function collect(answer: HttpAnswer, most: number, url: URL): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = [];
+    let whole = new Uint8Array(16 * 1024);
     let size = 0;
     for await (const piece of answer.chunks) {
-      size += piece.length;
       received += piece.length;
-      if (size > most || received > HTTP_LIMITS.receivedBytes) {
+      if (size + piece.length > most || received > HTTP_LIMITS.receivedBytes) {
         answer.close();
         throw new SymphonyError(
           "http/limit",
-          `Cannot take the answer of ${url.origin}: it has over ${size > most ? `${most} bytes` : `${HTTP_LIMITS.receivedBytes} bytes together with those before it`}`,
+          `Cannot take the answer of ${url.origin}: it has over ${size + piece.length > most ? `${most} bytes` : `${HTTP_LIMITS.receivedBytes} bytes together with those before it`}`,
         );
       }
-      pieces.push(piece);
+      if (size + piece.length > whole.length) {
+        const larger = new Uint8Array(Math.max(whole.length * 2, size + piece.length));
+        larger.set(whole.subarray(0, size));
+        whole = larger;
+      }
+      whole.set(piece, size);
+      size += piece.length;
     }
-    const whole = new Uint8Array(size);
-    let at = 0;
-    for (const piece of pieces) {
-      whole.set(piece, at);
-      at += piece.length;
-    }
-    return whole;
+    return whole.subarray(0, size);
   }
 
   return {

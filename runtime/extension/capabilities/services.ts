@@ -53,6 +53,8 @@ export interface HostServices {
   /** A secret's value. Throws `secret/unknown`. */
   secret(name: string): Promise<string>;
   openFolder(path: string): Folder;
+  /** Whether a path leads through no link. */
+  isRealPath(path: string): boolean;
   command(request: CommandRequest): Promise<Command>;
   /** Of the person who runs Symphony. */
   userHome: string | undefined;
@@ -77,6 +79,8 @@ export interface CallRecord {
   grants: Grants;
   services: HostServices;
   guard: Guard;
+  /** What secrets that the run has used look like; grows as they are used. */
+  forms: Set<string>;
   signal: AbortSignal | undefined;
   remainingMs: () => number;
   onLog: (level: string, message: string) => void;

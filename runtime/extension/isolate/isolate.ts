@@ -365,8 +365,10 @@ export class Isolate {
       this.#writer.end();
     } catch (cause) {
       this.#writer.abandon();
-      this.#lose(new SymphonyError("isolate/protocol", `Cannot answer the isolate: ${(cause as Error).message}`, { cause }));
-      return;
+      this.#writer.begin(FRAME.reply);
+      this.#writer.u8(0);
+      this.#writer.error({ tag: "permanent", val: { kind: "limit", code: "run.limit", message: `the answer can't be sent: ${(cause as Error).message}` } });
+      this.#writer.end();
     }
     this.#flush();
   }

@@ -7,6 +7,8 @@ import type { CapabilitiesFile } from "./schema.ts";
 /** One thing that a manifest asks for. */
 export interface Capability {
   type: RightType;
+  /** Its place in the list of its type. */
+  at: number;
   rights: readonly Right[];
   reason: string;
   /** It goes beyond what its family asks for. */
@@ -69,11 +71,12 @@ export function readCapabilities(file: CapabilitiesFile, fault: (path: string, m
     if (from === "inputs" && name !== undefined) fault(`${at}.name`, "the inputs' folders are called as the inputs are; leave name out");
     const base = from === "inputs" ? `/${INPUTS}` : from === "project" ? `/${PROJECT}` : folder.replace(/^~(?=\/)/, `/${USER_HOME}`).replace(/\/+$/, "");
     const rights = attempt(`${at}.folder`, () => (scope === "write" ? ["read", "write"] : ["read"]).map((one) => makeRight("file", one, `${base}/**`)));
-    found.push({ type: "file", rights, reason, widens, folder: { from, path: folder, name: from === "project" ? (name ?? "project") : name } });
+    found.push({ type: "file", at: i, rights, reason, widens, folder: { from, path: folder, name: from === "project" ? (name ?? "project") : name } });
   }
   for (const [i, { to, methods, reason, widens }] of (file.network ?? []).entries())
     found.push({
       type: "network",
+      at: i,
       rights: to.flatMap((origin, k) => attempt(`network[${i}].to[${k}]`, () => methods.map((method) => makeRight("network", method, origin)))),
       reason,
       widens,
@@ -84,6 +87,7 @@ export function readCapabilities(file: CapabilitiesFile, fault: (path: string, m
     commands.add(command);
     found.push({
       type: "system",
+      at: i,
       rights: attempt(`system[${i}].run`, () => [makeRight("system", "execute", JSON.stringify(run))]),
       reason,
       widens,
@@ -98,6 +102,7 @@ export function readCapabilities(file: CapabilitiesFile, fault: (path: string, m
     );
     found.push({
       type: "model",
+      at: i,
       rights: setting === undefined ? rights : rights.map((right) => bracket(right, setting)),
       reason,
       widens,
@@ -107,12 +112,13 @@ export function readCapabilities(file: CapabilitiesFile, fault: (path: string, m
   for (const [i, { subjects, scopes, reason, widens }] of (file.bus ?? []).entries())
     found.push({
       type: "bus",
+      at: i,
       rights: subjects.flatMap((subject, k) => attempt(`bus[${i}].subjects[${k}]`, () => scopes.map((scope) => makeRight("bus", scope, subject)))),
       reason,
       widens,
     });
-  for (const { scope, reason, widens } of file.artifact ?? [])
-    found.push({ type: "artifact", rights: (scope === "write" ? ["read", "write"] : ["read"]).map((one) => makeRight("artifact", one, "run")), reason, widens });
+  for (const [i, { scope, reason, widens }] of (file.artifact ?? []).entries())
+    found.push({ type: "artifact", at: i, rights: (scope === "write" ? ["read", "write"] : ["read"]).map((one) => makeRight("artifact", one, "run")), reason, widens });
   for (const [i, { name, setting, to, sign, reason, widens }] of (file.secret ?? []).entries()) {
     const at = `secret[${i}]`;
     if ((name === undefined) === (setting === undefined)) fault(at, "expected either name, or setting");
@@ -121,14 +127,15 @@ export function readCapabilities(file: CapabilitiesFile, fault: (path: string, m
     const rights = attempt(`${at}.to`, () => secretRights(placeholder, to ?? [], sign));
     found.push({
       type: "secret",
+      at: i,
       rights: setting === undefined ? rights : rights.map((right) => bracket(right, setting)),
       reason,
       widens,
       ...(setting === undefined ? {} : { setting }),
     });
   }
-  for (const { scope, reason, widens } of file.keyvalue ?? [])
-    found.push({ type: "keyvalue", rights: (scope === "write" ? ["read", "write"] : ["read"]).map((one) => makeRight("keyvalue", one, "own")), reason, widens });
+  for (const [i, { scope, reason, widens }] of (file.keyvalue ?? []).entries())
+    found.push({ type: "keyvalue", at: i, rights: (scope === "write" ? ["read", "write"] : ["read"]).map((one) => makeRight("keyvalue", one, "own")), reason, widens });
   return found;
 }
 
@@ -143,10 +150,7 @@ function bracket(right: Right, setting: string): Right {
 /** Faults of a child that asks for more than its family and doesn't say so. */
 export function wideningFaults(child: readonly Capability[], family: readonly Capability[], familyId: string): Fault[] {
   const faults: Fault[] = [];
-  const places = new Map<RightType, number>();
-  for (const { type, rights, widens } of child) {
-    const at = places.get(type) ?? 0;
-    places.set(type, at + 1);
+  for (const { type, at, rights, widens } of child) {
     const beyond = rights.find((right) => !family.some((one) => one.rights.some((wide) => covers(wide, right))));
     if (beyond && !widens)
       faults.push({

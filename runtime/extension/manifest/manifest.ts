@@ -2,6 +2,7 @@
 // leaves out where manifests are found (loader.ts).
 import { parse as parseToml, TomlDate, TomlError } from "smol-toml";
 import semver from "semver";
+import { parseTOML } from "toml-eslint-parser";
 import { type Fault, SymphonyError } from "../../error.ts";
 import { identifierFault } from "../../identifier.ts";
 import { tooDeepAt } from "../../json-depth.ts";
@@ -80,6 +81,8 @@ export interface Manifest {
   settings: ReadonlyMap<string, SettingSpec>;
   /** All that stands in the file and, where it has one, in its family; dates as text. */
   file: ManifestFile;
+  /** What stands in the file alone. */
+  own: Readonly<Record<string, unknown>>;
 }
 
 /** The fuel ends a hang after about 40 s in compiled code and 10 s in an interpreter; the deadline is the other end. */
@@ -88,6 +91,7 @@ export const MANIFEST_BYTES_MAX = 256 * 1024;
 const DEPTH_MAX = 16;
 const ENTRIES_MAX = 1000;
 const FAULTS_SHOWN_MAX = 50;
+const RIGHTS_MAX = 500;
 
 export interface ManifestOptions {
   /** Gives the manifest of a family; without it a manifest that extends one is at fault. */
@@ -130,10 +134,10 @@ export function parseManifest(text: string, place: string, { family }: ManifestO
     const rest = salvage(merged, parsed.error.issues);
     // what a part that was left out led to is no fault of its own
     const isNew = ({ path }: Fault): boolean => !first.some((one) => one.path.split(/[.[]/)[0] === path.split(/[.[]/)[0]) || /\[\d+\]|\..*\./.test(path);
-    return fail([...early, ...first, ...(rest ? checkManifest(rest).faults.filter(isNew) : [])], raw);
+    return fail([...early, ...first, ...(rest ? checkManifest(rest, {}).faults.filter(isNew) : [])], raw);
   }
   const { data } = parsed;
-  const { manifest, faults } = checkManifest(data);
+  const { manifest, faults } = checkManifest(data, raw as Raw);
   faults.unshift(...early);
   if (parent) {
     const mine = readCapabilities(data.capabilities, () => {}).filter(({ type }) => Object.hasOwn(((raw as Raw)["capabilities"] as Raw | undefined) ?? {}, type));
@@ -167,23 +171,29 @@ function readJson(text: string): { raw: unknown } | { fault: string } {
 }
 
 /** Keys nest by their dots as well, which the parser's own limit doesn't count. */
-const DOTTED = new RegExp(`^\\s*\\[{0,2}\\s*(?:(?:"[^"\\n]*"|'[^'\\n]*'|[\\w-]+)[ \\t]*\\.[ \\t]*){${DEPTH_MAX}}`, "m");
+const DOTTED = new RegExp(`^[ \\t]*\\[{0,2}[ \\t]*(?:(?:"[^"\\n]*"|'[^'\\n]*'|[\\w-]+)[ \\t]*\\.[ \\t]*){${DEPTH_MAX}}`);
 
 function readToml(text: string): { raw: unknown } | { fault: string } {
-  const dotted = DOTTED.exec(text);
-  if (dotted) return { fault: `keys nest deeper than ${DEPTH_MAX} in line ${text.slice(0, dotted.index + dotted[0].length).split("\n").length}` };
+  const dotted = text.split("\n").findIndex((line) => DOTTED.test(line));
+  if (dotted >= 0) return { fault: `keys nest deeper than ${DEPTH_MAX} in line ${dotted + 1}` };
   try {
     const parsed = parseToml(text, { maxDepth: DEPTH_MAX });
     if (isDeep(parsed)) return { fault: `its tables nest deeper than ${DEPTH_MAX}` };
-    const raw = plain(parsed) as Raw;
-    // the parser makes 2 March of 30 February
-    const released = /^[ \t]*["']?released["']?[ \t]*=[ \t]*(\d{4}-\d{2}-\d{2})[ \t\r]*(?:#.*)?$/m.exec(text);
-    if (released && typeof raw["released"] === "string") raw["released"] = released[1];
-    return { raw };
+    // this parser makes 2 March of 30 February; the other one knows dates
+    if (holdsDate(parsed)) parseTOML(text);
+    return { raw: plain(parsed) };
   } catch (cause) {
-    if (!(cause instanceof TomlError)) return { fault: `it is not TOML: ${(cause as Error).message.split("\n")[0]}` };
-    return { fault: `it is not TOML (line ${cause.line}, column ${cause.column}): ${cause.message.split("\n")[0]}` };
+    if (cause instanceof TomlError) return { fault: `it is not TOML (line ${cause.line}, column ${cause.column}): ${cause.message.split("\n")[0]}` };
+    const { message, lineNumber } = cause as { message: string; lineNumber?: number };
+    return {
+      fault: `it is not TOML${lineNumber === undefined ? "" : ` (line ${lineNumber})`}: ${message.split("\n")[0]}${/date|month|day/i.test(message) ? "; expected a date that exists" : ""}`,
+    };
   }
+}
+
+function holdsDate(value: unknown): boolean {
+  if (value instanceof TomlDate) return true;
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsDate);
 }
 
 function isDeep(value: unknown): boolean {
@@ -223,7 +233,7 @@ function ownNames(raw: unknown): string | undefined {
 /** Tables that a child adds to, key by key; what else it says takes the place of what its family says. */
 const MERGED = ["inputs", "outputs", "settings", "dependencies", "limits", "resources", "capabilities"];
 /** What says who an extension is stays its own. */
-const OWN = new Set(["id", "version", "title", "abstract", "extends", "component", "released", "marketplace"]);
+const OWN = new Set(["id", "version", "publisher", "title", "abstract", "extends", "component", "released", "marketplace"]);
 
 function inherit(child: Raw, parent: ManifestFile): Raw {
   const out: Raw = {};
@@ -277,7 +287,7 @@ function salvage(merged: unknown, issues: readonly { code: string; path: readonl
 }
 
 /** What the parts mean together. Gives the manifest as far as it can be made, and all that is wrong. */
-function checkManifest(data: ManifestFile): { manifest: Manifest; faults: Fault[] } {
+function checkManifest(data: ManifestFile, own: Raw): { manifest: Manifest; faults: Fault[] } {
   const faults: Fault[] = [];
   const tell = (path: string, message: string): void => void faults.push({ path, message });
   const count = Object.keys(data.inputs).length + Object.keys(data.outputs).length + Object.keys(data.settings).length;
@@ -301,6 +311,12 @@ function checkManifest(data: ManifestFile): { manifest: Manifest; faults: Fault[
   if (Object.keys(data.outputs).length === 0 && data.kind !== "addon" && !data.abstract)
     tell("outputs", "there are none; a step without outputs does nothing that a melody could use");
   const capabilities = readCapabilities(data.capabilities, (path, message) => tell(`capabilities.${path}`, message));
+  const asked = capabilities.reduce((sum, { rights }) => sum + rights.length, 0);
+  if (asked > RIGHTS_MAX)
+    tell(
+      "capabilities",
+      `it asks for ${asked} rights, at most ${RIGHTS_MAX} are allowed; nobody could judge them. Patterns stand for many: https://**.example.com, or methods = ["*"]`,
+    );
   checkCapabilities(capabilities, inputs, settings, tell);
   const pure = data.pure ?? false;
   const impure = capabilities.find(({ type }) => type !== "artifact");
@@ -335,6 +351,7 @@ function checkManifest(data: ManifestFile): { manifest: Manifest; faults: Fault[
     outputs,
     settings,
     file: data,
+    own,
   };
   return { manifest, faults };
 }
@@ -380,23 +397,17 @@ function readSetting(path: string, name: string, one: ManifestFile["settings"][s
 function checkCapabilities(capabilities: readonly Capability[], inputs: ReadonlyMap<string, PortSpec>, settings: ReadonlyMap<string, SettingSpec>, tell: Tell): void {
   const names = new Set([...inputs.values()].filter(({ type }) => type.item === "folder").map(({ name }) => name));
   const hasFolders = names.size > 0;
-  let files = -1;
-  let secrets = -1;
-  let models = -1;
-  for (const { type, folder, setting } of capabilities) {
-    if (type === "file") files++;
-    if (type === "secret") secrets++;
-    if (type === "model") models++;
-    if (folder?.from === "inputs" && !hasFolders) tell(`capabilities.file[${files}].folder`, "there is no input of type folder");
+  for (const { type, at, folder, setting } of capabilities) {
+    if (folder?.from === "inputs" && !hasFolders) tell(`capabilities.file[${at}].folder`, "there is no input of type folder");
     if (folder?.name !== undefined) {
-      if (names.has(folder.name)) tell(`capabilities.file[${files}].name`, `${JSON.stringify(folder.name)} is taken by ${inputs.has(folder.name) ? "an input" : "another folder"}`);
+      if (names.has(folder.name)) tell(`capabilities.file[${at}].name`, `${JSON.stringify(folder.name)} is taken by ${inputs.has(folder.name) ? "an input" : "another folder"}`);
       names.add(folder.name);
     }
     if (type === "model" && setting !== undefined && settings.get(setting)?.type.item !== "text")
-      tell(`capabilities.model[${models}].setting`, `${JSON.stringify(setting)} is no setting of type text${near(setting, settings.keys())}`);
+      tell(`capabilities.model[${at}].setting`, `${JSON.stringify(setting)} is no setting of type text${near(setting, settings.keys())}`);
     if (type === "secret" && setting !== undefined && settings.get(setting)?.secret !== true)
       tell(
-        `capabilities.secret[${secrets}].setting`,
+        `capabilities.secret[${at}].setting`,
         `${JSON.stringify(setting)} is no setting with secret = true${near(
           setting,
           [...settings.values()].filter((one) => one.secret).map(({ name }) => name),

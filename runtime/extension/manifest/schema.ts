@@ -22,6 +22,8 @@ const words = (most: number) =>
     .string()
     .max(most)
     .refine((text) => !STEERING.test(text), "text without characters that are invisible, steer a terminal or turn the direction of writing");
+/** Of one line: what a person reads there must not look like more than it is. */
+const line = (most: number) => words(most).refine((text) => !/[\n\t]/.test(text), "text of one line");
 const url = z
   .string()
   .max(500)
@@ -44,8 +46,8 @@ const port = z.strictObject({
 const output = z.strictObject({ type: z.string().max(40), optional: z.boolean().default(false), description: words(1000).default("") });
 const setting = port.extend({
   required: z.boolean().default(false),
-  title: words(100).optional().describe("The field's label in a form; the setting's name where it is left out."),
-  group: words(100).optional().describe("Fields of one group stand together in a form."),
+  title: line(100).optional().describe("The field's label in a form; the setting's name where it is left out."),
+  group: line(100).optional().describe("Fields of one group stand together in a form."),
   secret: z.boolean().default(false).describe("It names a secret that the home keeps; never the secret itself."),
   options: z
     .array(z.union([z.string().max(1000), z.number()]))
@@ -61,7 +63,7 @@ const setting = port.extend({
 });
 const named = <T extends z.ZodType>(what: T) => z.record(identifier, what).default({});
 
-const reason = z.string().min(1).max(300).pipe(words(300)).describe("Why, in a sentence that a person reads who is asked to grant it.");
+const reason = z.string().min(1).max(300).pipe(line(300)).describe("Why, in a sentence that a person reads who is asked to grant it.");
 const asked = { reason, widens: z.boolean().default(false).describe("It goes beyond what the family asks for, and says so.") };
 const list = <T extends z.ZodType>(what: T) => z.array(what).min(1).max(100);
 const origins = list(z.string().max(300)).describe("scheme://host or scheme://host:port; *.example.com is one label more, ** every host.");
@@ -133,14 +135,14 @@ export const manifestSchema = z.strictObject({
   id: identifier,
   version,
   kind: z.enum(["operator", "instrument", "addon"]),
-  title: words(100).optional(),
+  title: line(100).optional(),
   description: words(2000).default(""),
   publisher: identifier.optional(),
-  authors: z.array(words(200)).max(50).default([]),
-  license: words(100).optional().describe("An SPDX expression."),
+  authors: z.array(line(200)).max(50).default([]),
+  license: line(100).optional().describe("An SPDX expression."),
   homepage: url.optional(),
   repository: url.optional(),
-  keywords: z.array(words(50)).max(50).default([]),
+  keywords: z.array(line(50)).max(50).default([]),
   released: date.optional(),
   extends: identifier.optional().describe("The family's id: what is left out here is taken from it."),
   abstract: z.boolean().default(false).describe("A family that is no extension itself."),
@@ -171,11 +173,11 @@ export const manifestSchema = z.strictObject({
   settings: named(setting),
   marketplace: z
     .strictObject({
-      summary: words(200).optional(),
+      summary: line(200).optional(),
       categories: z.array(identifier).max(10).default([]),
       icon: relativePath(/\.(png|svg)$/, "a relative path that ends in .png or .svg").optional(),
       screenshots: z
-        .array(z.strictObject({ file: relativePath(/\.(png|jpg|webp)$/, "a relative path that ends in .png, .jpg or .webp"), caption: words(200).default("") }))
+        .array(z.strictObject({ file: relativePath(/\.(png|jpg|webp)$/, "a relative path that ends in .png, .jpg or .webp"), caption: line(200).default("") }))
         .max(20)
         .default([]),
       pricing: z

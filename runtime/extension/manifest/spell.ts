@@ -6,7 +6,9 @@ import type { ManifestFile } from "./schema.ts";
 type Table = Record<string, unknown>;
 
 /** What stands in the file when everything that is left out stands for itself is left out; parsing it gives an equal manifest. */
-export function manifestToFile({ file }: Pick<Manifest, "file">): Table {
+export function manifestToFile({ file, family, own }: Pick<Manifest, "file" | "family" | "own">): Table {
+  // what a child leaves out is its family's; what it says, and be it nothing, is its own
+  if (family !== undefined) return structuredClone(own);
   const out = tidy(file) as Table;
   for (const section of ["inputs", "settings"] as const) {
     const table = out[section] as Record<string, Table> | undefined;
@@ -19,7 +21,7 @@ export function manifestToFile({ file }: Pick<Manifest, "file">): Table {
 }
 
 /** Values that a person wrote, which are theirs whatever they say. */
-const AS_WRITTEN = new Set(["default", "options", "required"]);
+const AS_WRITTEN = new Set(["default", "options", "required", "dependencies"]);
 
 /** What these are when nothing is said; saying it is saying nothing. */
 const UNSAID: Readonly<Record<string, unknown>> = { description: "", caption: "", optional: false, abstract: false, secret: false, widens: false, sign: false };
@@ -32,7 +34,7 @@ function tidy(value: unknown): unknown {
   for (const [key, inner] of Object.entries(value)) {
     if (inner === undefined || (Object.hasOwn(UNSAID, key) && inner === UNSAID[key])) continue;
     if (AS_WRITTEN.has(key)) {
-      out[key] = inner;
+      if (key !== "dependencies" || Object.keys(inner as object).length > 0) out[key] = structuredClone(inner);
       continue;
     }
     const said = tidy(inner);
@@ -43,7 +45,7 @@ function tidy(value: unknown): unknown {
 }
 
 /** As TOML: first who it is, then what it may, then its ports and settings. */
-export function spellManifest(manifest: Pick<Manifest, "file">): string {
+export function spellManifest(manifest: Pick<Manifest, "file" | "family" | "own">): string {
   const file = manifestToFile(manifest);
   const ordered: Table = {};
   for (const key of ORDER) if (file[key] !== undefined) ordered[key] = file[key];
@@ -52,7 +54,7 @@ export function spellManifest(manifest: Pick<Manifest, "file">): string {
 }
 
 /** As JSON, two spaces deep, in the same order. */
-export function spellManifestJson(manifest: Pick<Manifest, "file">): string {
+export function spellManifestJson(manifest: Pick<Manifest, "file" | "family" | "own">): string {
   const file = manifestToFile(manifest);
   return `${JSON.stringify(Object.fromEntries(ORDER.filter((key) => file[key] !== undefined).map((key) => [key, file[key]])), null, 2)}\n`;
 }

@@ -9,7 +9,11 @@ export function isPublicAddress(address: string): boolean {
   const parsed = ipaddr.process(bare);
   if (parsed.range() !== "unicast") return false;
   // what carries an IPv4 address inside it goes where that one goes
-  return !(parsed.kind() === "ipv6" && /^(64:ff9b|2002|2001:0?:)/.test(parsed.toString()));
+  if (parsed.kind() !== "ipv6") return true;
+  const { parts } = parsed as ipaddr.IPv6;
+  const isCompatible = parts.slice(0, 6).every((part) => part === 0);
+  const isIsatap = (parts[4] === 0 || parts[4] === 0x200) && parts[5] === 0x5efe;
+  return !isCompatible && !isIsatap && !/^(64:ff9b|2002|2001:0?:)/.test(parsed.toString());
 }
 
 /** Whether a host, as the URL standard spells it, can only be this machine or is written as an address. */

@@ -5,8 +5,8 @@ import type { AppendFile, AppendFolder, Digest, RecordFile } from "../../platfor
 
 /** What a line tells, besides its number, time and hashes. */
 export interface AuditEntry {
-  /** check: something was about to be done; grant, revoke: a person decided; prompt: a person was asked; policy: rules changed; open: a process began to write. */
-  event: "check" | "grant" | "revoke" | "prompt" | "open";
+  /** check: something was about to be done; grant, revoke: a person decided; open: a process that began to write found the log damaged. */
+  event: "check" | "grant" | "revoke" | "open";
   extension?: string;
   version?: string;
   publisher?: string;
@@ -93,7 +93,8 @@ export async function openAudit({ folder, head, digest, now }: AuditPorts): Prom
     size++;
   }
   const encoder = new TextEncoder();
-  return {
+  const damage = !known && lines.length > 0 ? "the head was missing or could not be read" : known && lines.length === 0 ? `all ${known.n + 1} lines were missing` : undefined;
+  const log: AuditLog = {
     write(entry) {
       try {
         const body = JSON.stringify({ n: next, at: new Date(now()).toISOString(), ...entry, prev });
@@ -116,6 +117,9 @@ export async function openAudit({ folder, head, digest, now }: AuditPorts): Prom
     },
     close: () => file.close(),
   };
+  // what comes after looks whole: what was found must stand in it
+  if (damage) log.write({ event: "open", allowed: false, note: damage });
+  return log;
 }
 
 function parseLine(text: string): AuditLine | undefined {
@@ -168,12 +172,15 @@ export async function readAudit({ folder, head, digest }: Omit<AuditPorts, "now"
             : `${place} has number ${line.n}, expected ${next}`,
         );
       else if (line.prev !== prev) faults.push(`${place} (number ${line.n}) doesn't follow the line before it: that one was replaced`);
+      if (line.event === "open" && line.allowed === false) faults.push(`when a process began to write ${place} (${line.at}), ${line.note}`);
       prev = hash;
       next = line.n + 1;
       lines.push(line);
     }
   }
-  const known = before ?? readHead(head.read());
+  // a process may have written meanwhile
+  const after = readHead(head.read());
+  const known = after && lines.some(({ n, hash }) => n === after.n && hash === after.hash) ? after : (before ?? after);
   const last = lines.at(-1);
   if (!known) {
     if (last) faults.push("the head is missing or can't be read, so nobody can say whether lines were cut from the end");
@@ -185,8 +192,7 @@ export async function readAudit({ folder, head, digest }: Omit<AuditPorts, "now"
   else {
     const headed = lines.find(({ n }) => n === known.n);
     if (headed && headed.hash !== known.hash) faults.push(`line number ${known.n} was replaced: its hash is not the one that the head keeps`);
-    if (last.n > known.n)
-      notes.push(`${last.n - known.n} line${last.n - known.n > 1 ? "s follow" : " follows"} the head: written just now, or by a process that was killed before it wrote the head`);
+    if (last.n > known.n) notes.push("1 line follows the head: written just now, or by a process that was killed before it wrote the head");
   }
   return { lines, faults, notes };
 }

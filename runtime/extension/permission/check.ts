@@ -29,6 +29,10 @@ export interface Check {
   (type: RightType, names: readonly string[]): Verdict;
   /** Decides about all that a right lets one do; undefined where parts of it are decided differently. */
   whole(right: Right): Verdict | undefined;
+  /** Whether all that a right lets one do is decided the same way. */
+  isUniform(right: Right): boolean;
+  /** Whether one of the rights that allow it is such a one. */
+  allowsBy(type: RightType, names: readonly string[], isWanted: (right: Right) => boolean): boolean;
 }
 
 const NOT_ASKED: Verdict = { allowed: false, by: "the manifest doesn't ask for it", why: "asked" };
@@ -65,7 +69,16 @@ export function createCheck({ asked, narrowed, allowed, denied, held }: Authorit
     return by(people) ?? (held.some((one) => overlaps(one, right)) ? undefined : by(policies));
   }
 
-  return Object.assign(check, { whole });
+  const isUniform = (right: Right): boolean => {
+    if (whole(right)) return true;
+    const touches = (rights: readonly Right[]): boolean => rights.some((one) => overlaps(one, right));
+    return !touches(asked) || (narrowed !== undefined && !touches(narrowed)) || !touches(allowed.map((one) => one.right));
+  };
+
+  const allowsBy = (type: RightType, names: readonly string[], isWanted: (right: Right) => boolean): boolean =>
+    check(type, names).allowed && createRightSet(allowed.map(({ right }) => right).filter(isWanted)).find(type, names) >= 0;
+
+  return Object.assign(check, { whole, isUniform, allowsBy });
 }
 
 function createDecidedSet(decided: readonly Decided[], verdict: (by: string, right: Right) => Verdict): (type: RightType, names: readonly string[]) => Verdict | undefined {

@@ -6,7 +6,7 @@ import type { Manifest } from "../manifest/manifest.ts";
 import type { AuditLog } from "./audit.ts";
 import { type Check, createCheck, type Verdict } from "./check.ts";
 import { askedRights, decisionsFor, type Grant, type Policy, type RunFacts, type RunGrant } from "./policy.ts";
-import { covers, describeRight, parseRight, type Right, type RightType } from "./right.ts";
+import { describeRight, overlaps, parseRight, type Right, type RightType } from "./right.ts";
 
 /** The call that a guard is for. */
 export interface GuardedCall {
@@ -30,6 +30,10 @@ export interface Guard {
   demand(type: RightType, names: readonly string[], spell: () => string, shown?: () => string): Right;
   /** As `demand`, for all that a right lets one do; false, and nothing is written, where its parts must be asked about one by one. */
   demandWhole(right: Right): boolean;
+  /** Whether one of the rights that allow it is such a one; writes nothing. */
+  allowsBy(type: RightType, names: readonly string[], isWanted: (right: Right) => boolean): boolean;
+  /** Whether all that a right lets one do is decided the same way; writes nothing. */
+  isUniform(right: Right): boolean;
   /** Whether this may be done; writes nothing, so it is only for what is then demanded or not done. */
   allows(type: RightType, names: readonly string[]): boolean;
   /** Writes down that something was refused for another reason than a missing right; each once. */
@@ -58,8 +62,8 @@ export interface Permissions {
   revoke(numbers: readonly number[]): Promise<Grant[]>;
   /** What a run grants for as long as it is under way. */
   beginRun(run: string, grants: readonly RunGrant[]): void;
-  /** Takes from a run what it grants by itself; from all nodes of it at once. How many grants that were. */
-  revokeInRun(run: string, extension: string, right: Right | undefined): number;
+  /** Takes from a run what it grants; from all nodes of it at once. The refusals that stand in their place. */
+  revokeInRun(run: string, extension: string, right: Right | undefined): readonly RunGrant[];
   endRun(run: string): void;
   /** Policies were read anew. */
   setPolicies(policies: readonly Policy[]): void;
@@ -88,8 +92,18 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
   let version = 0;
   const runs = new Map<string, readonly RunGrant[]>();
   const holds = new Set<Hold>();
+  /** Lines by run. */
+  const written = new Map<string, number>();
   /** Checks by node of a run: many calls of one node have equal rights. */
   const checks = new Map<string, { version: number; check: Check }>();
+
+  let turn: Promise<unknown> = Promise.resolve();
+  /** One change after the other, each on what the one before left. */
+  function inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = turn.then(change);
+    turn = done.catch(() => {});
+    return done;
+  }
 
   function changed(): void {
     version++;
@@ -152,7 +166,10 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
         return undefined;
       }
       count++;
-      note({ right: spell(), allowed: verdict.allowed, by: verdict.by });
+      const lines = (written.get(call.run) ?? 0) + 1;
+      written.set(call.run, lines);
+      if (lines > RUN_LINES_MAX) throw new SymphonyError("run/limit", `Cannot decide about anything more in this run: its steps have asked for over ${RUN_LINES_MAX} things`);
+      note({ right: cut(spell()), allowed: verdict.allowed, by: verdict.by });
       decided.set(key, verdict);
       return verdict;
     }
@@ -176,6 +193,8 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
           () => ({ allowed: false, by, why: "denied" }),
         );
       },
+      allowsBy: (type, names, isWanted) => checkFor(call).allowsBy(type, names, isWanted),
+      isUniform: (right) => checkFor(call).isUniform(right),
       allows: (type, names) => checkFor(call)(type, names).allowed,
       hold(type, names, onRevoked) {
         const hold: Hold = { check: () => checkFor(call)(type, names), onRevoked };
@@ -195,46 +214,48 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
   return {
     guard,
     grants: () => grants,
-    async decide({ id, publisher, asked }, rights, decision) {
-      let n = grants.reduce((most, grant) => Math.max(most, grant.n), 0);
-      const at = new Date(now()).toISOString();
-      const made: Grant[] = rights.map(({ text }) => ({ n: ++n, extension: id, publisher, asked, right: text, decision, at }));
-      // the newer decision stands in the place of an older one about the same
-      const isReplaced = (grant: Grant): boolean => made.some((one) => one.extension === grant.extension && one.right === grant.right && one.publisher === grant.publisher);
-      for (const { right } of made)
-        audit.write({
-          event: "grant",
-          extension: id,
-          ...(publisher === undefined ? {} : { publisher }),
-          right,
-          allowed: decision === "allow",
-          by: "a person, always",
-        });
-      const next = [...grants.filter((grant) => !isReplaced(grant)), ...made];
-      await keep(next);
-      grants = next;
-      changed();
-      return made;
-    },
-    async revoke(numbers) {
-      const missing = numbers.filter((n) => !grants.some((grant) => grant.n === n));
-      if (missing.length > 0)
-        throw new SymphonyError("permission/unknown", `Cannot revoke grant ${missing.join(", ")}: no such grant is kept; \`symphony permissions list\` shows those that are`);
-      const gone = grants.filter(({ n }) => numbers.includes(n));
-      const next = grants.filter(({ n }) => !numbers.includes(n));
-      // it counts at once, also where it can't be kept
-      const before = grants;
-      grants = next;
-      changed();
-      for (const { extension, right, decision, n } of gone) audit.write({ event: "revoke", extension, right, allowed: decision === "allow", by: "a person", note: `grant ${n}` });
-      try {
+    decide: ({ id, publisher, asked }, rights, decision) =>
+      inTurn(async () => {
+        let n = grants.reduce((most, grant) => Math.max(most, grant.n), 0);
+        const at = new Date(now()).toISOString();
+        const made: Grant[] = rights.map(({ text }) => ({ n: ++n, extension: id, publisher, asked, right: text, decision, at }));
+        // the newer decision stands in the place of an older one about the same
+        const isReplaced = (grant: Grant): boolean => made.some((one) => one.extension === grant.extension && one.right === grant.right && one.publisher === grant.publisher);
+        for (const { right } of made)
+          audit.write({
+            event: "grant",
+            extension: id,
+            ...(publisher === undefined ? {} : { publisher }),
+            right,
+            allowed: decision === "allow",
+            by: "a person, always",
+          });
+        const next = [...grants.filter((grant) => !isReplaced(grant)), ...made];
         await keep(next);
-      } catch (cause) {
-        grants = [...next, ...before.filter((grant) => gone.includes(grant) && grant.decision === "deny")];
-        throw cause;
-      }
-      return [...gone];
-    },
+        grants = next;
+        changed();
+        return made;
+      }),
+    revoke: (numbers) =>
+      inTurn(async () => {
+        const missing = numbers.filter((n) => !grants.some((grant) => grant.n === n));
+        if (missing.length > 0)
+          throw new SymphonyError("permission/unknown", `Cannot revoke grant ${missing.join(", ")}: no such grant is kept; \`symphony permissions list\` shows those that are`);
+        const gone = grants.filter(({ n }) => numbers.includes(n));
+        const next = grants.filter(({ n }) => !numbers.includes(n));
+        // it counts at once, also where it can't be kept
+        const before = grants;
+        grants = next;
+        changed();
+        for (const { extension, right, decision, n } of gone) audit.write({ event: "revoke", extension, right, allowed: decision === "allow", by: "a person", note: `grant ${n}` });
+        try {
+          await keep(next);
+        } catch (cause) {
+          grants = [...next, ...before.filter((grant) => gone.includes(grant) && grant.decision === "deny")];
+          throw cause;
+        }
+        return [...gone];
+      }),
     beginRun(run, given) {
       runs.set(run, given);
       for (const { extension, right, decision, by } of given) audit.write({ event: "grant", run, extension, right, allowed: decision === "allow", by });
@@ -243,20 +264,19 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
     revokeInRun(run, extension, right) {
       const given = runs.get(run) ?? [];
       const isGone = (grant: RunGrant): boolean =>
-        grant.decision === "allow" &&
-        (grant.extension === extension || grant.extension === "*") &&
-        (right === undefined || covers(right, parseRight(grant.right)) || covers(parseRight(grant.right), right));
+        grant.decision === "allow" && (grant.extension === extension || grant.extension === "*") && (right === undefined || overlaps(right, parseRight(grant.right)));
       const gone = given.filter(isGone);
-      if (gone.length === 0) return 0;
+      if (gone.length === 0) return [];
       // what all were given is taken from this one alone
       const denied = gone.map((grant): RunGrant => ({ extension, right: right?.text ?? grant.right, decision: "deny", by: "a person took it back from the run" }));
       runs.set(run, [...given.filter((grant) => !isGone(grant) || grant.extension === "*"), ...denied]);
       changed();
       for (const { right: text, extension: of } of denied) audit.write({ event: "revoke", run, extension: of, right: text, allowed: true, by: "a person" });
-      return gone.length;
+      return denied;
     },
     endRun(run) {
       runs.delete(run);
+      written.delete(run);
       for (const key of checks.keys()) if (key.startsWith(`${run} `)) checks.delete(key);
     },
     setPolicies(next) {
@@ -267,6 +287,14 @@ export function createPermissions({ grants: kept, keep, policies: rules, audit, 
 }
 
 const CHECKS_MAX = 10_000;
+/** Of a right in the log. */
+const LOGGED_MAX = 1000;
+/** Lines of one run. */
+const RUN_LINES_MAX = 500_000;
+
+function cut(right: string): string {
+  return right.length > LOGGED_MAX ? `${right.slice(0, LOGGED_MAX)}...` : right;
+}
 
 /** Why something may not be done, and the way out. */
 function denial(extension: string, right: string, verdict: Extract<Verdict, { allowed: false }>, shown: string | undefined): string {

@@ -66,6 +66,11 @@ const WAYS = {
     for (let piece = reply.next(); piece !== null && piece !== undefined; piece = reply.next()) pieces.push(piece);
     return { pieces, ...said(reply.answer()) };
   },
+  streamSome: (name, text) => {
+    const reply = model.chatStream(name, [{ role: "user", content: text }], NO_OPTIONS);
+    reply.next();
+    return "dropped";
+  },
   embed: (name, texts) => model.embed(name, texts).vectors.map((vector) => Array.from(vector)),
   get: (key) => {
     const value = keys.get(key);

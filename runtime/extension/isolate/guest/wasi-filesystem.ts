@@ -38,7 +38,7 @@ function datetime(ms: number): Datetime {
 
 function stampMs(stamp: NewTimestamp): number | null {
   if (stamp.tag === "no-change") return null;
-  return stamp.tag === "now" ? Date.now() : Number(stamp.val.seconds) * 1000 + stamp.val.nanoseconds / 1_000_000;
+  return stamp.tag === "now" ? Date.now() : Math.floor(Number(stamp.val.seconds) * 1000 + stamp.val.nanoseconds / 1_000_000);
 }
 
 /** Joins a path to one that is in order; `..` may lead up again, but never out of where it began: a descriptor is a right. */

@@ -218,6 +218,7 @@ export function createWasi(host: AskHost): Wasi {
       for (const to of ["stdout", "stderr"] as const) {
         if (pending[to] !== "") write(to, encoder.encode("\n"));
         pending[to] = "";
+        decoders[to] = new TextDecoder();
       }
     },
   };
