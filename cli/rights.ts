@@ -1,7 +1,7 @@
 // The rights of a run before it begins: what its extensions ask for that nobody has decided, and what a person says to that. Leaves out
 // what holds while it runs (runtime/extension/permission).
 import process, { stderr, stdin } from "node:process";
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
 import {
   type Capability,
   askedRights,
@@ -128,7 +128,29 @@ export async function decideRights(questions: readonly RightQuestion[], attended
   }
   const paint = painter();
   const lines = createInterface({ input: stdin, output: stderr });
-  lines.on("SIGINT", () => process.emit("SIGINT"));
+  lines.on("SIGINT", () => {
+    lines.close();
+    process.exit(130);
+  });
+  // what is typed before it is asked for counts too; the end of input is a no
+  const typed: string[] = [];
+  let isOver = false;
+  let wake = (): void => {};
+  lines.on("line", (text) => {
+    typed.push(text);
+    wake();
+  });
+  lines.on("close", () => {
+    isOver = true;
+    wake();
+  });
+  const next = async (): Promise<string> => {
+    while (typed.length === 0 && !isOver)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    return typed.shift() ?? "d";
+  };
   try {
     for (const [i, { manifest, capability, rights, nodes }] of questions.entries()) {
       const warning =
@@ -144,7 +166,8 @@ export async function decideRights(questions: readonly RightQuestion[], attended
         )}${warning}\n`,
       );
       for (let answer = ""; answer === ""; ) {
-        answer = (await lines.question("  Allow? [o]nce, for this [r]un, [a]lways, [d]eny, [n]ever: ")).trim().toLowerCase();
+        write(2, "  Allow? [o]nce, for this [r]un, [a]lways, [d]eny, [n]ever: ");
+        answer = (await next()).trim().toLowerCase();
         const grant = (decision: "allow" | "deny", by: string): RunGrant[] => rights.map(({ text }) => ({ extension: manifest.id, right: text, decision, by }));
         const always = (decision: "allow" | "deny"): void => void decided.always.push({ manifest, rights, decision });
         if (/^o(nce)?$/.test(answer)) decided.once.push(...grant("allow", "a person, once"));

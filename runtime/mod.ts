@@ -17,6 +17,7 @@ export { type Capability, describeCapability } from "./extension/manifest/capabi
 export { createPreparer, type Preparer } from "./extension/prepare/prepare.ts";
 export { JSON_DEPTH_MAX, tooDeepAt } from "./json-depth.ts";
 export { compareUtf8 } from "./order.ts";
+export { faultsOf } from "./schema.ts";
 export { type AuditEntry, type AuditLine, type AuditLog, type AuditRead, openAudit, readAudit } from "./extension/permission/audit.ts";
 export { createPermissions, type Permissions } from "./extension/permission/permissions.ts";
 export {

@@ -12,6 +12,7 @@ import {
   createPreparer,
   type Entry,
   type Fault,
+  faultsOf,
   type Grants,
   type Manifest,
   parseRight,
@@ -25,7 +26,6 @@ import {
   valueToJson,
 } from "../../runtime/mod.ts";
 import { createFileStorage } from "../../runtime/platform/system.ts";
-import { faultsOf } from "../../runtime/schema.ts";
 import { type Parsed, text, texts } from "../args.ts";
 import { painter, spellBytes, withoutControls, write } from "../print.ts";
 import { openBackstage, openStage, servicesOf } from "../stage.ts";

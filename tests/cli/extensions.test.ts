@@ -23,7 +23,22 @@ describe("extensions", () => {
     expect(ended.stderr).not.toContain("no-extension");
     const list = await symphony(["ext", "list", "--json", "--extensions", at]);
     expect(list.code).toBe(2);
-    expect(list.objects.map(({ id }) => id)).toEqual(["csv", "files", "json-transform", "keywords", "language", "summarize", "template", "text-split", "unbuilt"]);
+    expect(list.objects.map(({ id }) => id)).toEqual([
+      "chat",
+      "csv",
+      "embed",
+      "files",
+      "http",
+      "json-transform",
+      "keywords",
+      "language",
+      "remember",
+      "sign",
+      "summarize",
+      "template",
+      "text-split",
+      "unbuilt",
+    ]);
     expect(list.objects.find(({ id }) => id === "csv")).toMatchObject({ version: expect.not.stringContaining("9.0.0") });
   }, 20_000);
 
@@ -47,7 +62,7 @@ describe("extensions", () => {
       const { code, stdout } = await symphony(["ext", "list"], { runtime });
       expect(code).toBe(0);
       expect(stdout).toContain("files 0.1.0  operator");
-      expect(stdout).toContain("read granted folders");
+      expect(stdout).toContain("read the folders that it is given");
       expect(stdout).toContain("compute, and nothing else");
     });
 });

@@ -274,7 +274,7 @@ test(
     const before = readdirSync(join(home, "runs"));
     const { code, stdout } = await symphony(["run", SALES, "--dry-run", "--to", "rows"], { home });
     expect(code).toBe(0);
-    expect(stdout).toContain("reads granted folders");
+    expect(stdout).toContain("read the folders that it is given");
     expect(stdout).toContain("2 of 4 nodes in 2 waves; at least");
     expect(stdout).toContain("would be granted as folder");
     const [dry] = (await symphony(["run", PUBLISH, "--dry-run", "--json"], { home })).objects as [{ nodes: { node: string; wave: number; notes: string[] }[]; waves: number }];

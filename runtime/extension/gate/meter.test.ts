@@ -14,6 +14,17 @@ await $init;
 type Entry = { name: string; value: { tag: string; val?: unknown } };
 type Call = (inputs: Entry[], settings: Entry[]) => Entry[];
 
+/** An answer of one piece. */
+class Reply {
+  #left = 1;
+  next(): string | undefined {
+    return this.#left-- > 0 ? "said" : undefined;
+  }
+  answer() {
+    return { text: "said", finish: "stop", model: "m", usage: { inputTokens: 1, outputTokens: 1, cost: 0 } };
+  }
+}
+
 /** Transpiles a component as it is and loads it here. */
 function load(component: Uint8Array): { call: Call; fuels: WebAssembly.Global[] } {
   const { files } = generate(component, { name: "component", noTypescript: true, noNodejsCompat: true, instantiation: { tag: "sync" }, base64Cutoff: 0 });
@@ -33,6 +44,16 @@ function load(component: Uint8Array): { call: Call; fuels: WebAssembly.Global[] 
       "symphony:host/log": { write: () => {} },
       "symphony:host/progress": { report: () => {} },
       "symphony:host/files": { entries: () => [], read: () => new Uint8Array(0) },
+      "symphony:host/clock": { now: () => 0, monotonic: () => 0, sleep: () => {} },
+      "symphony:host/random": { bytes: () => new Uint8Array(1) },
+      "symphony:host/http": { send: () => ({ status: 200, url: "u", headers: [["content-type", "text/plain"]], body: new TextEncoder().encode("ok") }) },
+      "symphony:host/model": {
+        Reply,
+        chatStream: () => new Reply(),
+        embed: () => ({ vectors: [new Float64Array([1, 2])], model: "m", usage: { inputTokens: 1, outputTokens: 0, cost: 0 } }),
+      },
+      "symphony:host/key-value": { get: () => undefined, set: () => {}, delete: () => {}, keys: () => [], increment: () => 1 },
+      "symphony:host/secrets": { sign: () => new Uint8Array(32) },
       "symphony:host/artifacts": {
         read: () => new Uint8Array(0),
         Writer: class {
@@ -78,6 +99,25 @@ const TRIALS: Record<string, { inputs: Entry[]; settings: Entry[] }> = {
     inputs: [json("data", { items: [{ a: 1 }, { a: 2 }] })],
     settings: [text("template", "{{#items}}{{a}},{{/items}}"), text("as", "text"), text("mediaType", "text/plain")],
   },
+  http: {
+    inputs: [text("url", "http://x/")],
+    settings: [
+      text("method", "GET"),
+      json("headers", {}),
+      text("failOn", "4xx"),
+      number("redirects", 0),
+      number("timeoutMs", 1),
+      text("secretHeader", "a"),
+      text("secretPrefix", ""),
+    ],
+  },
+  chat: {
+    inputs: [text("prompt", "x")],
+    settings: [text("model", "a/b"), { name: "stop", value: { tag: "items", val: [] } }, { name: "jsonAnswer", value: { tag: "boolean", val: false } }],
+  },
+  embed: { inputs: [{ name: "texts", value: { tag: "items", val: [{ tag: "text", val: "x" }] } }], settings: [text("model", "a/b"), number("batch", 4)] },
+  remember: { inputs: [text("key", "k")], settings: [text("do", "increment")] },
+  sign: { inputs: [text("text", "x")], settings: [text("secret", "s")] },
   "text-split": { inputs: [text("text", prose)], settings: [number("maxCharacters", 300), text("by", "paragraph")] },
   files: { inputs: [text("folder", "x")], settings: [text("include", ""), text("exclude", ""), number("maxFiles", 10), number("maxBytes", 100)] },
 };

@@ -98,6 +98,7 @@ const sorted = (value: unknown): unknown => {
 const essence = (manifest: Manifest): unknown =>
   sorted({
     ...manifest,
+    own: undefined,
     inputs: [...manifest.inputs],
     outputs: [...manifest.outputs],
     settings: [...manifest.settings],
