@@ -49,6 +49,8 @@ function load(component: Uint8Array): { call: Call; fuels: WebAssembly.Global[] 
       "symphony:host/http": { send: () => ({ status: 200, url: "u", headers: [["content-type", "text/plain"]], body: new TextEncoder().encode("ok") }) },
       "symphony:host/model": {
         Reply,
+        chat: () => new Reply().answer(),
+        complete: () => new Reply().answer(),
         chatStream: () => new Reply(),
         embed: () => ({ vectors: [new Float64Array([1, 2])], model: "m", usage: { inputTokens: 1, outputTokens: 0, cost: 0 } }),
       },
