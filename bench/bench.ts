@@ -14,6 +14,7 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   control: () => import("./control.ts"),
   step: () => import("./step.ts"),
   launch: () => import("./launch.ts"),
+  permissions: () => import("./permissions.ts"),
 };
 
 /** Run only when they are named: they take minutes, and bring what takes hundreds of megabytes. */

@@ -43,6 +43,13 @@ async function bindings(): Promise<number> {
   return run(bun, ["tasks/bindings.ts"]);
 }
 
+function hasRust(): boolean {
+  return ["rustc", "/usr/bin/rustc"].some((program) => {
+    const { status, stdout } = spawnSync(program, ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"], { encoding: "utf8" });
+    return status === 0 && existsSync(stdout.trim());
+  });
+}
+
 /** What tests want beyond npm's packages. What can't be had is named, and what it covers is skipped. */
 async function bringTools(): Promise<string[]> {
   const wanted = [
@@ -50,8 +57,10 @@ async function bringTools(): Promise<string[]> {
     { program: "clang", packages: ["clang"], covers: "guests in C" },
     { program: "wasm-ld", packages: ["lld"], covers: "guests in C" },
     { program: "chromium", packages: ["chromium"], covers: "the browser" },
+    { program: "strace", packages: ["strace"], covers: "that a guest without grants leaves no trace in the system" },
+    { program: "rustc for wasm32", packages: ["rustc", "libstd-rust-dev-wasm32"], covers: "extensions in Rust" },
   ];
-  const has = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" }).status === 0;
+  const has = (program: string): boolean => (program.startsWith("rustc") ? hasRust() : spawnSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" }).status === 0);
   const missing = wanted.filter(({ program }) => !has(program));
   if (missing.length && process.getuid?.() === 0 && has("apt-get")) {
     const packages = [...new Set(missing.flatMap((one) => one.packages))];

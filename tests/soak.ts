@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { discoverExtensions, planMelody, readMelody } from "../runtime/mod.ts";
 import { createRandom } from "./components.ts";
 import { createCorpus } from "./corpus.ts";
+import { runForeign } from "./foreign.ts";
 import { createTestPlatform, root } from "./platform.ts";
 import { family } from "./processes.ts";
 
@@ -18,10 +19,46 @@ const deno = join(root, "node_modules/deno/bin.cjs");
 /** For everything that is drawn at random; another one is another soak. */
 const SEED = Number(process.env["SYMPHONY_SEED"] ?? 1);
 
-const PARTS: Record<string, () => Promise<string[]>> = { digest, memory, hostile, melodies, simulation, kills, edits };
+const PARTS: Record<string, () => Promise<string[]>> = { digest, memory, hostile, melodies, simulation, kills, edits, races, foreign };
 
 const mib = (bytes: number): string => `${(bytes / MIB).toFixed(0)} MiB`;
 const say = (line: string): void => console.log(line);
+
+// ---- races ----
+
+const SWAPS = 100_000;
+
+/** The tests of folders with many more swaps of links and folders under them. */
+async function races(): Promise<string[]> {
+  const begun = performance.now();
+  const { status, stderr } = spawnSync(bun, ["test", "--timeout", "1200000", "./tests/security/files.test.ts"], {
+    cwd: root,
+    encoding: "utf8",
+    env: { ...process.env, SYMPHONY_SWAPS: String(SWAPS) },
+  });
+  const passed = /(\d+) pass/.exec(stderr)?.[1] ?? "0";
+  say(`races: ${passed} tests passed with ${SWAPS} swaps in each race, ${((performance.now() - begun) / 1000).toFixed(0)} s`);
+  return status === 0 ? [] : [`races: ${stderr.match(/\(fail\) .*/g)?.join("; ") ?? "the tests ended with an error"}`];
+}
+
+// ---- foreign ----
+
+/** Components that others wrote, from the folder that SYMPHONY_FOREIGN names: each runs, or is refused with a reason. */
+async function foreign(): Promise<string[]> {
+  const folder = process.env["SYMPHONY_FOREIGN"];
+  if (!folder) {
+    say("foreign: skipped; SYMPHONY_FOREIGN names no folder of components");
+    return [];
+  }
+  const found = await runForeign(folder, new RegExp(process.env["SYMPHONY_FOREIGN_ONLY"] ?? "."), ({ file, did, what }) =>
+    say(`  ${did.padEnd(7)} ${file}  ${what.split("\n")[0]}`),
+  );
+  const count = (did: string): number => found.filter((one) => one.did === did).length;
+  say(
+    `foreign: ${found.length} components: ${count("ran")} ran as expected, ${count("wrong")} ran otherwise, ${count("failed")} failed, ${count("refused")} refused with a reason`,
+  );
+  return found.filter(({ did, what }) => did === "refused" && !/^gate|^prepare|of ours/.test(what)).map(({ file }) => `foreign: ${file} was refused without a reason`);
+}
 
 // ---- digest ----
 

@@ -1,7 +1,7 @@
 // `symphony ext check`: everything that is wrong with an extension, and what it asks for, before anybody installs it.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import semver from "semver";
+import satisfies from "semver/functions/satisfies.js";
 import { checkComponent, createPreparer, describeCapability, looksOf, type Manifest, SymphonyError } from "../../runtime/mod.ts";
 import { createFileStorage } from "../../runtime/platform/system.ts";
 import type { Parsed } from "../args.ts";
@@ -85,7 +85,7 @@ function checkSurroundings(
     const found = catalogue.get(id);
     const tell = optional ? advice : fault;
     if (!found) tell(`it needs ${id} ${range}, which is not installed`);
-    else if (!semver.satisfies(found.version, range)) tell(`it needs ${id} ${range}, and ${found.version} is installed`);
+    else if (!satisfies(found.version, range)) tell(`it needs ${id} ${range}, and ${found.version} is installed`);
   }
   const { marketplace, description } = manifest.file;
   for (const { file } of marketplace.screenshots) if (!existsSync(join(folder, file))) fault(`marketplace.screenshots: ${file} is missing`);

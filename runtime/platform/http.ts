@@ -4,6 +4,7 @@ import { lookup as resolveName } from "node:dns/promises";
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { isIP } from "node:net";
+import { setImmediate } from "node:timers";
 import type { HttpAnswer, HttpPort, HttpRequest } from "./platform.ts";
 import { SymphonyError } from "../error.ts";
 
@@ -164,7 +165,7 @@ async function open(wanted: HttpRequest, resolve: Resolver): Promise<HttpAnswer>
               wake = ready;
             });
           // others have their turn between two pieces, whatever the server does
-          await new Promise<void>((ready) => setTimeout(ready, 0));
+          await new Promise<void>((ready) => void setImmediate(ready));
           if (length > 0) {
             const piece = waiting.slice(0, length);
             length = 0;

@@ -1,7 +1,7 @@
 // An extension's manifest: who it is, its ports, settings, capabilities and limits, read from TOML or JSON and checked as a whole. Pure;
 // leaves out where manifests are found (loader.ts).
 import { parse as parseToml, TomlDate, TomlError } from "smol-toml";
-import semver from "semver";
+import validRange from "semver/ranges/valid.js";
 import { parseTOML } from "toml-eslint-parser";
 import { type Fault, SymphonyError } from "../../error.ts";
 import { identifierFault } from "../../identifier.ts";
@@ -328,7 +328,7 @@ function checkManifest(data: ManifestFile, own: Raw): { manifest: Manifest; faul
   const dependencies = new Map<string, Dependency>();
   for (const [id, one] of Object.entries(data.dependencies)) {
     const { version: range, optional } = typeof one === "string" ? { version: one, optional: false } : one;
-    if (semver.validRange(range) === null) tell(`dependencies.${id}`, `${JSON.stringify(range.slice(0, 60))} is no range of versions; expected one such as ^1.2.0, >=1 <3 or 1.x`);
+    if (validRange(range) === null) tell(`dependencies.${id}`, `${JSON.stringify(range.slice(0, 60))} is no range of versions; expected one such as ^1.2.0, >=1 <3 or 1.x`);
     if (id === data.id) tell(`dependencies.${id}`, "an extension can't depend on itself");
     dependencies.set(id, { range, optional });
   }

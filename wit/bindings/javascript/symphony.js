@@ -149,6 +149,13 @@ function errorOf(thrown) {
   return { tag: "permanent", val: fault("internal", "js.exception", message, undefined, { stack: thrown?.stack ?? "" }) };
 }
 
+/** What `console` writes becomes lines of the run's log. */
+const line =
+  (/** @type {"debug" | "info" | "warn" | "error"} */ level) =>
+  (/** @type {unknown[]} */ ...said) =>
+    log.write(level, said.map((one) => (typeof one === "string" ? one : one instanceof Error ? `${one.name}: ${one.message}` : (JSON.stringify(one) ?? String(one)))).join(" "));
+globalThis.console = { debug: line("debug"), log: line("info"), info: line("info"), warn: line("warn"), error: line("error"), trace: line("debug") };
+
 /** UTF-8 of a text; QuickJS has no TextEncoder. */
 export function utf8(/** @type {string} */ text) {
   const raw = unescape(encodeURIComponent(text));
