@@ -183,7 +183,19 @@ const REFUSED: [string, string | string[], () => Promise<Uint8Array>][] = [
   ["an export named then", "gate/name", () => edited(appended('(export "then" (func 0))'))],
   ["an export named arguments", "gate/name", () => edited(appended('(export "arguments" (func 0))'))],
   ["an export that no world has", "gate/world", () => edited(appended('(export "more" (func 0))'))],
-  ["an import of WASI", "gate/world", () => edited(prepended('(type $w (instance)) (import "wasi:cli/environment@0.2.0" (instance (type $w)))'))],
+  ["an import of WASI that isn't offered", "gate/world", () => edited(prepended('(type $w (instance)) (import "wasi:blobstore/blobstore@0.2.0" (instance (type $w)))'))],
+  ["an import of a later WASI", "gate/world", () => edited(prepended('(type $w (instance)) (import "wasi:cli/environment@0.3.0" (instance (type $w)))'))],
+  [
+    "a function of WASI with another type",
+    "gate/world",
+    () =>
+      edited(prepended('(type $w (instance (type $f (func (result u32))) (export "initial-cwd" (func (type $f))))) (import "wasi:cli/environment@0.2.0" (instance (type $w)))')),
+  ],
+  [
+    "a function that WASI's interface doesn't have",
+    "gate/world",
+    () => edited(prepended('(type $w (instance (type $f (func)) (export "more" (func (type $f))))) (import "wasi:cli/environment@0.2.0" (instance (type $w)))')),
+  ],
   ["an import of a plain function", "gate/world", () => edited(prepended('(type $w (func)) (import "spare" (func (type $w)))'))],
   ["an import of another version", "gate/world", () => edited(prepended('(type $w (instance)) (import "symphony:host/log@0.2.0" (instance (type $w)))'))],
   ["an import that the object prototype has", ["gate/world", "gate/name"], () => edited(prepended('(type $w (instance)) (import "constructor" (instance (type $w)))'))],
