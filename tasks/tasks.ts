@@ -1,6 +1,6 @@
 // The tasks: check, test, soak, bench, build, bindings, extension. Each prints what it runs and ends with a code that means it.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { buildExtension } from "./build-extension.ts";
@@ -19,10 +19,12 @@ interface Counts {
 
 const TASKS: Record<string, (args: string[]) => Promise<number>> = { check, test, soak, bench, build, bindings, extension };
 
-function run(program: string, args: string[], env: Record<string, string> = {}): Promise<number> {
+/** `log`: a file for what it says, where it runs beside another. */
+function run(program: string, args: string[], env: Record<string, string> = {}, log?: string): Promise<number> {
   console.log(`$ ${[program.replace(`${root}/`, ""), ...args].join(" ")}`);
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+    const to = log === undefined ? "inherit" : openSync(log, "w");
+    const child = spawn(program, args, { cwd: root, stdio: ["inherit", to, to], env: { ...process.env, ...env } });
     child.on("error", (cause) => {
       console.error(cause.message);
       resolve(127);
@@ -119,12 +121,16 @@ async function test(args: string[]): Promise<number> {
 
   const onBun = join(reports, "bun.xml");
   const coverage = process.env["SYMPHONY_COVERAGE"] ? ["--coverage", "--coverage-reporter=text"] : [];
+  const onDeno = join(reports, "deno.xml");
+  const denoLog = join(reports, "deno.log");
+  // side by side: most of both is waiting for processes
+  const runsDeno =
+    args.length === 0 ? run("node", [deno, "test", "-A", "--no-check", "--no-prompt", `--junit-path=${onDeno}`, "runtime", "pit", "tests", "extensions"], {}, denoLog) : undefined;
   const bunCode = await run(bun, ["test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${onBun}`, ...coverage, ...args]);
   tally("Bun", bunCode, countsOf(onBun));
-
-  const onDeno = join(reports, "deno.xml");
-  if (args.length === 0) {
-    const denoCode = await run("node", [deno, "test", "-A", "--no-check", "--no-prompt", `--junit-path=${onDeno}`, "runtime", "pit", "tests", "extensions"]);
+  if (runsDeno) {
+    const denoCode = await runsDeno;
+    if (denoCode !== 0) console.log(readFileSync(denoLog, "utf8").split("\n").slice(-400).join("\n"));
     tally("Deno", denoCode, countsOf(onDeno));
   }
   for (const name of failedIn(onBun)) console.log(`failed on Bun: ${name}`);

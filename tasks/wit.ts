@@ -11,6 +11,8 @@ export function witSource(root: string, worlds: string): string {
   const packages = PACKAGES.flatMap((name) =>
     readdirSync(join(root, "wit", name))
       .filter((file) => file.endsWith(".wit"))
+      .sort()
+      .sort()
       .map((file) => readFileSync(join(root, "wit", name, file), "utf8")),
   );
   const nested = packages.map((text) => `${text.replace(/^package ([^;]+);/m, "package $1 {")}}\n`);
@@ -21,6 +23,7 @@ export function witSource(root: string, worlds: string): string {
 export function wasiSource(root: string, worlds: string): string {
   const packages = readdirSync(join(root, "wit/wasi"))
     .filter((file) => file.endsWith(".wit"))
+    .sort()
     .map((file) => readFileSync(join(root, "wit/wasi", file), "utf8"));
   return `package local:mine;\n\n${worlds}\n${packages.map((text) => `${text.replace(/^package ([^;]+);/m, "package $1 {")}}\n`).join("\n")}`;
 }
@@ -29,6 +32,7 @@ export function wasiSource(root: string, worlds: string): string {
 export function wasiInterfaces(root: string): string[] {
   return readdirSync(join(root, "wit/wasi"))
     .filter((file) => file.endsWith(".wit"))
+    .sort()
     .flatMap((file) => {
       const text = readFileSync(join(root, "wit/wasi", file), "utf8");
       const [, name, version] = /^package ([^@]+)@([^;]+);/m.exec(text) as unknown as [string, string, string];

@@ -347,7 +347,13 @@ describe("a server that does it harm", () => {
     const abort = new AbortController();
     const going = lab.tell([["http", { url: own("/slow") }]], { allow: [GET()], signal: abort.signal });
     setTimeout(() => abort.abort(), 100);
-    await expect(going).rejects.toMatchObject({ code: "run/cancelled" });
+    // it may still answer within its grace; then it heard of it
+    expect(
+      await going.then(
+        ({ did }) => refusal(did[0]),
+        (cause: { code: string }) => cause.code,
+      ),
+    ).toMatch(/run.cancelled/);
   });
 });
 

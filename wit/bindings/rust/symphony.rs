@@ -286,6 +286,8 @@ unsafe fn entries(at: *const RawEntry, count: u32) -> Vec<(String, Value)> {
 
 #[no_mangle]
 pub unsafe extern "C" fn symphony_call(inputs: *const u8, input_count: u32, settings: *const u8, setting_count: u32) -> *const u8 {
+    // a panic ends the instance; its place and words are told before
+    std::panic::set_hook(Box::new(|info| log(Level::Error, &info.to_string())));
     let mut call = Call {
         inputs: entries(inputs as *const RawEntry, input_count),
         settings: entries(settings as *const RawEntry, setting_count),
