@@ -1,6 +1,6 @@
 // The tasks: check, test, soak, bench, build, bindings, extension. Each prints what it runs and ends with a code that means it.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { buildExtension } from "./build-extension.ts";
@@ -75,6 +75,18 @@ async function bringTools(): Promise<string[]> {
   return wanted.filter(({ program }) => !has(program)).map(({ program, packages, covers }) => `${program} is missing (Debian: ${packages.join(" ")}): ${covers} not tested`);
 }
 
+/** All files of tests, relative to the root. */
+function testFiles(): string[] {
+  const found: string[] = [];
+  const open = ["."];
+  for (let folder = open.pop(); folder !== undefined; folder = open.pop())
+    for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+      if (entry.isDirectory() && !/^(node_modules|build|dist|\..*)$/.test(entry.name)) open.push(`${folder}/${entry.name}`);
+      else if (entry.name.endsWith(".test.ts")) found.push(`${folder}/${entry.name}`);
+    }
+  return found.sort();
+}
+
 /** Names of the tests that failed, from the JUnit report of one runner. */
 function failedIn(report: string): string[] {
   if (!existsSync(report)) return [];
@@ -120,20 +132,29 @@ async function test(args: string[]): Promise<number> {
   tally("check", checked, { passed: checked === 0 ? 1 : 0, failed: checked === 0 ? 0 : 1, skipped: 0 });
 
   const onBun = join(reports, "bun.xml");
+  const onBunToo = join(reports, "bun-commands.xml");
+  const commandsLog = join(reports, "bun-commands.log");
   const coverage = process.env["SYMPHONY_COVERAGE"] ? ["--coverage", "--coverage-reporter=text"] : [];
   const onDeno = join(reports, "deno.xml");
   const denoLog = join(reports, "deno.log");
   // side by side: most of both is waiting for processes
   const runsDeno =
     args.length === 0 ? run("node", [deno, "test", "-A", "--no-check", "--no-prompt", `--junit-path=${onDeno}`, "runtime", "pit", "tests", "extensions"], {}, denoLog) : undefined;
-  const bunCode = await run(bun, ["test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${onBun}`, ...coverage, ...args]);
+  const bunArgs = (report: string, files: string[]): string[] => ["test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${report}`, ...coverage, ...files];
+  const runsCommands = args.length === 0 ? run(bun, bunArgs(onBunToo, ["./tests/cli"]), {}, commandsLog) : undefined;
+  const bunCode = await run(bun, bunArgs(onBun, args.length > 0 ? args : testFiles().filter((file) => !file.startsWith("./tests/cli/"))));
   tally("Bun", bunCode, countsOf(onBun));
+  if (runsCommands) {
+    const code = await runsCommands;
+    if (code !== 0) console.log(readFileSync(commandsLog, "utf8").split("\n").slice(-400).join("\n"));
+    tally("Bun, the command line", code, countsOf(onBunToo));
+  }
   if (runsDeno) {
     const denoCode = await runsDeno;
     if (denoCode !== 0) console.log(readFileSync(denoLog, "utf8").split("\n").slice(-400).join("\n"));
     tally("Deno", denoCode, countsOf(onDeno));
   }
-  for (const name of failedIn(onBun)) console.log(`failed on Bun: ${name}`);
+  for (const name of [...failedIn(onBun), ...(args.length === 0 ? failedIn(onBunToo) : [])]) console.log(`failed on Bun: ${name}`);
   if (args.length === 0) {
     for (const name of failedIn(onDeno)) console.log(`failed on Deno: ${name}`);
     console.log("skipped on Deno: tests that start both runtimes themselves, or the browser; they ran on Bun");

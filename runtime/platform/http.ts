@@ -131,8 +131,8 @@ async function open(wanted: HttpRequest, resolve: Resolver): Promise<HttpAnswer>
       settle({ status: answer.statusCode ?? 0, headers: pairs(answer.rawHeaders), chunks: chunksOf(answer), close: () => end(undefined) });
     }
 
-    /** Gathers what comes, however small its pieces are, and hands it on some at a time. */
-    async function* chunksOf(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
+    /** Gathers what comes from now on, however small its pieces are, and hands it on some at a time. */
+    function chunksOf(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
       let waiting = new Uint8Array(16 * 1024);
       let length = 0;
       let ended = false;
@@ -158,27 +158,31 @@ async function open(wanted: HttpRequest, resolve: Resolver): Promise<HttpAnswer>
       answer.on("error", cut);
       answer.on("aborted", () => cut());
       answer.on("close", () => cut());
-      try {
-        for (;;) {
-          if (length === 0 && !ended && !broken && !over)
-            await new Promise<void>((ready) => {
-              wake = ready;
-            });
-          // others have their turn between two pieces, whatever the server does
-          await new Promise<void>((ready) => void setImmediate(ready));
-          if (length > 0) {
-            const piece = waiting.slice(0, length);
-            length = 0;
-            answer.resume();
-            yield piece;
-          } else if (broken) throw broken;
-          else if (ended || over) break;
+      return given();
+
+      async function* given(): AsyncGenerator<Uint8Array> {
+        try {
+          for (;;) {
+            if (length === 0 && !ended && !broken && !over)
+              await new Promise<void>((ready) => {
+                wake = ready;
+              });
+            // others have their turn between two pieces, whatever the server does
+            await new Promise<void>((ready) => void setImmediate(ready));
+            if (length > 0) {
+              const piece = waiting.slice(0, length);
+              length = 0;
+              answer.resume();
+              yield piece;
+            } else if (broken) throw broken;
+            else if (ended || over) break;
+          }
+        } finally {
+          end(undefined);
         }
-      } finally {
-        end(undefined);
+        if (broken) throw broken;
+        if (answer.complete === false) throw failed(url, "the connection was cut before the answer was whole");
       }
-      if (broken) throw broken;
-      if (answer.complete === false) throw failed(url, "the connection was cut before the answer was whole");
     }
   });
 }
