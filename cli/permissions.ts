@@ -9,7 +9,9 @@ import {
   factsOf,
   type Grant,
   grantHolds,
+  isLocalName,
   type Manifest,
+  namesHost,
   parseRight,
   type Right,
   spellPathObject,
@@ -133,7 +135,13 @@ async function explain(backstage: Backstage, [id, what, ...more]: readonly strin
   const held = decisions.held.some((one) => covers(one, right));
   const yes = decisions.allowed.find((one) => covers(one.right, right) && !(held && one.policy));
   const stale = readGrants(home).filter((grant) => grant.extension === id && !grantHolds(grant, manifest) && covers(parseRight(grant.right), right));
-  const may = asks !== undefined && no === undefined && yes !== undefined;
+  // a wildcard never means a private address
+  const isPrivate =
+    right.type === "network" &&
+    yes !== undefined &&
+    isLocalName(String(right.names.slice(3).toReversed().join("."))) &&
+    !decisions.allowed.some((one) => covers(one.right, right) && namesHost(one.right));
+  const may = asks !== undefined && no === undefined && yes !== undefined && !isPrivate;
   if (json) {
     write(
       1,
@@ -147,6 +155,7 @@ async function explain(backstage: Backstage, [id, what, ...more]: readonly strin
   if (!asks) said.push(`  Its manifest doesn't ask for it${bracketed && run === undefined ? ", but for what a run gives it; name the run with --run" : ""}.`);
   else said.push(`  Its manifest asks for ${asks.right.text}: ${asks.capability.reason}`);
   if (no) said.push(`  Refused by ${no.by}: ${no.right.text}`);
+  else if (yes && isPrivate) said.push(`  ${yes.right.text} doesn't mean addresses of one's own; \`symphony permissions allow ${id} '${right.text}'\` names this one.`);
   else if (yes) said.push(`  Granted by ${yes.by}: ${yes.right.text}`);
   else if (asks) said.push(`  Nobody granted it${held ? " (a policy says that a person must be asked)" : ""}; \`symphony permissions allow ${id} '${right.text}'\` does.`);
   for (const { n } of stale) said.push(`  Grant ${n} doesn't hold any more: the manifest asks for more now, or has another publisher.`);

@@ -33,7 +33,8 @@ export {
   type RunFacts,
   type RunGrant,
 } from "./extension/permission/policy.ts";
-export { covers, describeRight, makeRight, parseRight, type Right, spellPathObject } from "./extension/permission/right.ts";
+export { isLocalName } from "./extension/permission/address.ts";
+export { covers, describeRight, makeRight, namesHost, parseRight, type Right, spellPathObject } from "./extension/permission/right.ts";
 export { NO_SETTINGS, parseSettings, type SecretPlace, type Settings } from "./settings.ts";
 export type { AppendFile, AppendFolder, Digest, Folder, Platform, ProcessPlatform, Storage } from "./platform/platform.ts";
 export {

@@ -1,6 +1,6 @@
 // `symphony ext check`: everything that is wrong with an extension, and what it asks for, before anybody installs it.
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import satisfies from "semver/functions/satisfies.js";
 import { checkComponent, createPreparer, describeCapability, looksOf, type Manifest, SymphonyError } from "../../runtime/mod.ts";
 import { createFileStorage } from "../../runtime/platform/system.ts";
@@ -30,6 +30,8 @@ export async function checkFolder(folder: string, values: Parsed["values"], { ho
   const fault = (says: string): void => void findings.push({ grave: true, says });
   const advice = (says: string): void => void findings.push({ grave: false, says });
   const { manifest } = await readFolder(folder);
+  // one that looks like it and comes later is told there as a fault of the other
+  for (const { message } of catalogue.faults) if (message.includes(`looks like ${JSON.stringify(manifest.id)}`)) fault(message);
   checkSurroundings(folder, manifest, catalogue, { fault, advice });
   const file = join(folder, manifest.component);
   if (manifest.abstract) advice("it is a family, which nothing runs");
@@ -78,6 +80,8 @@ function checkSurroundings(
   catalogue: Backstage["catalogue"],
   { fault, advice }: { fault: (says: string) => void; advice: (says: string) => void },
 ): void {
+  const taken = catalogue.all().find(({ manifest: other, place }) => other.id === manifest.id && resolve(place) !== folder);
+  if (taken) fault(`its id ${JSON.stringify(manifest.id)} is taken by ${taken.place}`);
   for (const { manifest: other, place } of catalogue.all())
     if (other.id !== manifest.id && looksOf(other.id) === looksOf(manifest.id))
       fault(`its id ${JSON.stringify(manifest.id)} looks like ${JSON.stringify(other.id)} (${place}); people would take one for the other`);

@@ -1,6 +1,6 @@
 // `symphony ext`, also called `carets`: extensions, for who uses them and for who writes them. Leaves out each author's command, which is
 // a file beside this one.
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import {
   describeCapability,
   type PortSpec,
@@ -15,7 +15,7 @@ import {
   spellManifestJson,
 } from "../../runtime/mod.ts";
 import { near } from "../../runtime/near.ts";
-import { type Parsed, readArgs, usage } from "../args.ts";
+import { type Parsed, readArgs, texts, usage } from "../args.ts";
 import { help } from "../help.ts";
 import { withoutControls, write } from "../print.ts";
 import { type Backstage, openBackstage } from "../stage.ts";
@@ -53,7 +53,7 @@ export async function ext(args: string[]): Promise<number> {
     case "test":
       return (await import("./try.ts")).tryCases(folder(), values);
     case "check":
-      return checkFolder(folder(), values, await openBackstage(values));
+      return checkFolder(folder(), values, await openBackstage({ ...values, extensions: [...texts(values["extensions"]), dirname(folder())] }));
     case "format": {
       const { manifest, file, text, isJson } = await readFolder(folder());
       const spelled = isJson ? spellManifestJson(manifest) : spellManifest(manifest);

@@ -74,12 +74,14 @@ export async function tryCases(folder: string, values: Parsed["values"]): Promis
     for (const [at, one] of cases.entries()) {
       const run = `test-${at}`;
       const grants = grantsOf(one, folder, manifest);
-      const refused = trusted ? [] : one.allow.filter((right) => !given.some((other) => covers(other, parseRight(right))));
+      const refused = trusted ? [] : rightsOf(one, grants.grants).filter((right) => !given.some((other) => covers(other, parseRight(right))));
       if (refused.length > 0)
         write(2, withoutControls(`${one.name} wants ${refused.join(", ")}, which is not granted; say --trust if you wrote these cases, or --allow with the right\n`));
       permissions.beginRun(run, [
         ...grants.run,
-        ...[...(trusted ? one.allow.map(parseRight) : []), ...given].map((right): RunGrant => ({ extension: manifest.id, right: right.text, decision: "allow", by: "the case" })),
+        ...[...(trusted ? rightsOf(one, grants.grants).map(parseRight) : []), ...given].map(
+          (right): RunGrant => ({ extension: manifest.id, right: right.text, decision: "allow", by: "the case" }),
+        ),
       ]);
       const tried = await tryCase(one, run);
       host.endRun(run);
@@ -151,9 +153,9 @@ export async function tryCases(folder: string, values: Parsed["values"]): Promis
       return { says: difference(one.outputs ?? {}, outputs), cost, log };
     } catch (cause) {
       if (!(cause instanceof SymphonyError)) throw cause;
-      const code = cause.detail ?? cause.code;
+      const code = (cause.detail ?? cause.code).replace("/", ".");
       if (!one.error) return says(`${code}: ${cause.message}`);
-      if (one.error.code !== undefined && one.error.code !== code) return says(`it failed with ${code}, expected ${one.error.code}: ${cause.message}`);
+      if (one.error.code !== undefined && one.error.code.replace("/", ".") !== code) return says(`it failed with ${code}, expected ${one.error.code}: ${cause.message}`);
       if (one.error.message !== undefined && !cause.message.includes(one.error.message))
         return says(`it failed with ${JSON.stringify(cause.message)}, expected ${JSON.stringify(one.error.message)} in it`);
       return { says: undefined, cost, log };
@@ -170,7 +172,11 @@ export async function tryCases(folder: string, values: Parsed["values"]): Promis
           "cli/usage",
           `Cannot use the case ${one.file}: its folder ${JSON.stringify(path)} is outside of the extension's; say --trust if you wrote these cases`,
         );
-      if (!existsSync(place)) throw new SymphonyError("cli/io", `Cannot use the case ${one.file}: its folder ${JSON.stringify(path)} isn't there`);
+      if (!existsSync(place))
+        throw new SymphonyError(
+          "cli/io",
+          `Cannot use the case ${one.name} of ${one.file}: its folder ${JSON.stringify(path)} isn't there (${place}); paths begin at the folder cases`,
+        );
       if (!inputs.has(name)) continue;
       const found = realpathSync(place);
       folders.set(name, { path: found, folder: platform.folder(found) });
@@ -181,6 +187,13 @@ export async function tryCases(folder: string, values: Parsed["values"]): Promis
     );
     return { grants: { folders, project }, run };
   }
+}
+
+/** What stands for the folders of the case in what it wants granted. */
+function rightsOf({ allow }: Case, { folders }: Grants): string[] {
+  return allow.flatMap((right) =>
+    right.includes("/(inputs)") ? [...folders.values()].map(({ path }) => right.replace("/(inputs)", () => spellPathObject(path, false))) : [right],
+  );
 }
 
 function readCases(folder: string, only: string | undefined): Case[] {

@@ -152,6 +152,8 @@ export function createRequests(record: CallRecord, secrets: CallSecrets): Answer
           .catch((cause: unknown) => {
             if (cause instanceof SymphonyError && cause.code === "http/denied")
               guard.refuse(`network:${method}:${url.origin}`, "the address behind the name is not one that the right may mean");
+            if (cause instanceof SymphonyError && cause.code === "http/denied" && isLocalName(url.hostname))
+              throw new SymphonyError("http/denied", `${cause.message}: \`symphony permissions allow ${record.manifest.id} 'network:${method}:${url.origin}'\``, { cause });
             throw cause;
           });
         const location = answer.headers.find(([name]) => name === "location")?.[1];

@@ -385,6 +385,9 @@ function readSetting(path: string, name: string, one: ManifestFile["settings"][s
   for (const [key, given] of Object.entries({ secret, minLength, maxLength, pattern, lines })) only(key, given, "text");
   if (min !== undefined && max !== undefined && min > max) tell(`${path}.min`, `${min} is above max, which is ${max}`);
   if (minLength !== undefined && maxLength !== undefined && minLength > maxLength) tell(`${path}.minLength`, `${minLength} is above maxLength, which is ${maxLength}`);
+  for (const [i, option] of (options ?? []).entries())
+    if (list || (item !== "any" && item !== "json" && typeof option !== (item === "text" ? "string" : item)))
+      tell(`${path}.options[${i}]`, `${spellValue(option)} can't stand in a setting of type ${one.type}`);
   if (secret && one.default !== undefined) tell(`${path}.default`, "a secret has no default: it names one of the person's own");
   const why = pattern === undefined ? undefined : patternFault(pattern);
   if (why) tell(`${path}.pattern`, why);

@@ -7,6 +7,8 @@ export interface Decided {
   right: Right;
   /** For people and the audit log: `person, for this run`, `policy settings.toml`. */
   by: string;
+  /** It was decided about this extension by its name. */
+  own?: true;
   /** It comes from a policy, which `held` holds back. */
   policy?: true;
 }

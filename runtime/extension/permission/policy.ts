@@ -144,9 +144,10 @@ export function decisionsFor(
   const allowed: Decided[] = [];
   const denied: Decided[] = [];
   for (const { extension, right, decision, by } of runGrants)
-    if (extension === manifest.id || extension === "*") (decision === "allow" ? allowed : denied).push({ right: parseRight(right), by });
+    if (extension === manifest.id || extension === "*")
+      (decision === "allow" ? allowed : denied).push({ right: parseRight(right), by, ...(extension === manifest.id ? { own: true as const } : {}) });
   for (const grant of grants)
-    if (grantHolds(grant, manifest)) (grant.decision === "allow" ? allowed : denied).push({ right: parseRight(grant.right), by: `a person, always (grant ${grant.n})` });
+    if (grantHolds(grant, manifest)) (grant.decision === "allow" ? allowed : denied).push({ right: parseRight(grant.right), by: `a person, always (grant ${grant.n})`, own: true });
     // a refusal holds for whoever comes under that name
     else if (grant.decision === "deny" && grant.extension === manifest.id) denied.push({ right: parseRight(grant.right), by: `a person, always (grant ${grant.n})` });
   const held: Right[] = [];
@@ -156,7 +157,8 @@ export function decisionsFor(
     held.push(...prompt);
     denied.push(...deny.map((right) => ({ right, by: place })));
   }
-  for (const { allow, place } of [...own, BUILT_IN]) allowed.push(...allow.map((right): Decided => ({ right, by: place, policy: true })));
+  for (const { extension, allow, place } of [...own, BUILT_IN])
+    allowed.push(...allow.map((right): Decided => ({ right, by: place, policy: true, ...(extension === manifest.id ? { own: true as const } : {}) })));
   return { allowed, denied, held };
 }
 
@@ -175,6 +177,8 @@ export function openQuestions(asked: readonly Asked[], narrowed: readonly Right[
     seen.add(right.text);
     if (denied.some((one) => covers(one.right, right))) return false;
     const isHeld = held.some((one) => covers(one, right));
+    // who granted this extension a part of it has said what it may have
+    if (!isHeld && allowed.some((one) => one.own && covers(right, one.right))) return false;
     return !allowed.some((one) => covers(one.right, right) && !(isHeld && one.policy));
   });
 }

@@ -119,8 +119,12 @@ class Call {
   }
 }
 
+const KINDS = ["invalid-input", "invalid-settings", "not-found", "denied", "conflict", "limit", "unavailable", "timeout", "cancelled", "unsupported", "internal"];
+
 // absent options are null here, never undefined
 function fault(kind, code, message, name, details) {
+  // the contract has no others, and a trap would lose the message
+  if (!KINDS.includes(kind)) return fault("internal", code, `${message} (${JSON.stringify(kind)} is no kind of fault; expected one of ${KINDS.join(", ")})`, name, details);
   return { kind, code, message, name: name ?? null, details: details === undefined ? null : JSON.stringify(details) };
 }
 

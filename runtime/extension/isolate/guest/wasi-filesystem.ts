@@ -1,6 +1,6 @@
 // wasi:filesystem over the host's folders. A descriptor is a folder's name and a path: each operation walks the path anew on the host,
 // where it is judged, so nothing stays open. Links are listed, never followed, and never made.
-import { type AskHost, faultOf, hostError, refuse, sealed } from "./host.ts";
+import { type AskHost, type GuestCall, faultOf, hostError, refuse, sealed, textOf } from "./host.ts";
 import { FAILURES, InputStream, type IoError, OutputStream } from "./wasi-io.ts";
 
 interface DescriptorFlags {
@@ -66,7 +66,8 @@ function hashes(text: string): { lower: bigint; upper: bigint } {
   return { lower: hash(14_695_981_039_346_656_037n), upper: hash(7_046_029_254_386_353_131n) };
 }
 
-export function filesystemImports(host: AskHost): Record<string, Record<string, unknown>> {
+/** `callOf` gives the call that is being served. */
+export function filesystemImports(host: AskHost, callOf: () => GuestCall): Record<string, Record<string, unknown>> {
   let open = 0;
 
   const ask: AskHost = (name, args) => {
@@ -319,7 +320,7 @@ export function filesystemImports(host: AskHost): Record<string, Record<string, 
       },
     },
     "wasi:filesystem/preopens": {
-      /** The folders that were granted, each under its name; the one that is called root is the root. */
+      /** The folders that were granted, each under the name of its input port (the project's and the manifest's under their own); the one that is called root is the root. */
       getDirectories(): [Descriptor, string][] {
         let flat: ReturnType<AskHost>;
         try {
@@ -329,8 +330,12 @@ export function filesystemImports(host: AskHost): Record<string, Record<string, 
         }
         const out: [Descriptor, string][] = [];
         for (let i = 0; i + 1 < flat.length; i += 2) {
-          open++;
-          out.push([new Descriptor(flat[i] as string, "", { read: true, mutateDirectory: flat[i + 1] === true }, "directory"), flat[i] === "root" ? "/" : `/${flat[i] as string}`]);
+          const root = flat[i] as string;
+          const ports = callOf().inputs.flatMap(({ name, value }) => (textOf(value) === root ? [name] : []));
+          for (const name of ports.length > 0 ? ports : [root]) {
+            open++;
+            out.push([new Descriptor(root, "", { read: true, mutateDirectory: flat[i + 1] === true }, "directory"), name === "root" ? "/" : `/${name}`]);
+          }
         }
         return out;
       },

@@ -128,7 +128,7 @@ export function createWasi(host: AskHost): Wasi {
 
   const imports: Record<string, Record<string, unknown>> = {
     ...ioImports,
-    ...filesystemImports(host),
+    ...filesystemImports(host, () => call),
     ...httpImports(host),
     ...socketImports(),
     "wasi:cli/environment": { getEnvironment: environment, getArguments: words, initialCwd: () => "/" },
