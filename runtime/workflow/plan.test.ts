@@ -458,7 +458,7 @@ describe("what a condition may cost", () => {
       if ("fault" in compiled) return expect(compiled.fault).toContain("can't be used");
       const begun = performance.now();
       expect(() => compiled.holds({ value })).toThrow(/may cost/);
-      expect(performance.now() - begun).toBeLessThan(1000);
+      expect(performance.now() - begun).toBeLessThan(5000);
     });
   for (const name of ["split", "join", "matches", "map", "json", "bind", "base64", "getHours", "timestamp", "duration"])
     test(`${name}() is refused`, () => expect(compileCondition(`value.${name}('a') == 'b'`, ["value"])).toMatchObject({ fault: expect.stringContaining(`${name}`) as unknown }));
