@@ -51,6 +51,7 @@ export async function audit(args: string[]): Promise<number> {
   const found = lines.filter(wanted);
   const shown = last === undefined ? found : found.slice(-last);
   if (values["json"]) for (const line of shown) write(1, `${JSON.stringify(line)}\n`);
+  else if (shown.length === 0) write(1, lines.length === 0 ? "Nothing was decided in this home yet.\n" : `None of ${lines.length} lines is like that.\n`);
   else {
     const paint = painter();
     for (const { at, event, extension, run, node, right, allowed, by, note } of shown) {

@@ -92,7 +92,10 @@ function list({ home, catalogue }: Backstage, only: readonly string[], json: boo
       ["must be asked to", prompt],
     ] as const)
       for (const right of rights)
-        write(1, withoutControls(`     ${extension === "*" ? "every extension" : extension} ${word} ${describeRight(right)}\n     ${right.text}  by ${place}\n`));
+        write(
+          1,
+          `     ${withoutControls(`${extension === "*" ? "every extension" : extension} ${word} ${describeRight(right)}\n     ${right.text}  by ${place}`)}${extension !== "*" && !catalogue.get(extension) ? `  ${paint("yellow", `no extension ${extension} is installed${near(extension, catalogue.ids())}`)}` : ""}\n`,
+        );
   if (grants.length + policies.length === 0) write(1, "Nothing is granted for good. What runs grant by themselves: `symphony help permissions`.\n");
   return 0;
 }
@@ -193,6 +196,7 @@ async function decide(backstage: Backstage, command: "allow" | "deny", [id, ...g
   const { grants } = await order(backstage, { do: "decide", of: grantedTo(manifest), rights: rights.map((right) => right.text), decision: command });
   for (const grant of grants)
     write(1, withoutControls(`${String(grant.n).padStart(3)}  ${id} ${command === "allow" ? "may" : "may not"} ${describeRight(parseRight(grant.right))}\n`));
+  write(1, `\`symphony permissions revoke ${grants.map(({ n }) => n).join(" ")}\` takes that back.\n`);
   return 0;
 }
 

@@ -7,14 +7,16 @@ const { test: register } = (globalThis as unknown as { Deno: { test: DenoTest } 
 const scope: string[] = [];
 const befores: (() => unknown)[] = [];
 const afters: (() => unknown)[] = [];
+/** Before each test of the groups that they stand in. */
+const beforeEachs: { groups: string[]; fn: () => unknown }[] = [];
 let left = 0;
 let begun = false;
 
 function add(name: string, fn: () => unknown, ignore = false): void {
-  const before = [...befores];
+  const groups = [...scope];
   left++;
   register({
-    name: [...scope, name].join(" > "),
+    name: [...groups, name].join(" > "),
     ignore,
     // isolates and timers outlive single tests on purpose: a file shares them
     sanitizeOps: false,
@@ -25,7 +27,7 @@ function add(name: string, fn: () => unknown, ignore = false): void {
         begun = true;
         for (const one of befores) await one();
       }
-      void before;
+      for (const each of beforeEachs) if (each.groups.every((group, i) => group === groups[i])) await each.fn();
       try {
         await fn();
       } finally {
@@ -57,6 +59,10 @@ export function describe(name: string, body: () => void): void {
 
 export function beforeAll(fn: () => unknown): void {
   befores.push(fn);
+}
+
+export function beforeEach(fn: () => unknown): void {
+  beforeEachs.push({ groups: [...scope], fn });
 }
 
 export function afterAll(fn: () => unknown): void {

@@ -167,7 +167,7 @@ describe("without --json", () => {
       for (const { code, stdout, stderr } of await Promise.all(variables.map((env) => symphony(["run", SALES], { env })))) {
         expect(code).toBe(0);
         expect(stdout).toMatch(/^report: text\/markdown, [\d.]+ k?B, symphony artifacts show [0-9a-f]{12}\nopen: \[.*\]\n$/);
-        for (const node of ["read", "rows", "open", "report"]) expect(stderr).toMatch(new RegExp(`^${node}: done  \\d+ ms$`, "m"));
+        for (const node of ["read", "rows", "open", "report"]) expect(stderr).toMatch(new RegExp(`^${node}: done  (\\d+ ms|[\\d.]+ s)$`, "m"));
         expect(stderr).toMatch(/^completed in \d/m);
         expect(stdout + stderr).not.toContain("\x1b");
       }

@@ -130,7 +130,7 @@ describe("read-only stays read-only", () => {
       expect(refusal(did[0])).toBe("denied step.denied");
       const line = audit.find(({ allowed }) => allowed === false);
       expect(line).toMatchObject({ extension: "probe", node: "probe", by: "nobody granted it" });
-      expect(line?.right).toStartWith(`file:write:${inside}/`);
+      expect(line?.right?.startsWith(`file:write:${inside}/`)).toBe(true);
       expect(did[0]?.err?.message).not.toContain(lab.folder);
       expect(readFileSync(join(inside, "plain"), "utf8")).toBe("plain");
     });
