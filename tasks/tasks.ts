@@ -1,6 +1,6 @@
 // The tasks: check, test, soak, bench, build, bindings, extension. Each prints what it runs and ends with a code that means it.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { buildExtension } from "./build-extension.ts";
@@ -95,6 +95,13 @@ function failedIn(report: string): string[] {
   return [...cases].flatMap(([, head, , inner]) => (/<(failure|error)\b/.test(inner ?? "") ? [unescaped(/\bname="([^"]*)"/.exec(head as string)?.[1] ?? "?")] : []));
 }
 
+/** A runner that goes beside the others. */
+interface Lane {
+  name: string;
+  program: string;
+  args: (report: string) => string[];
+}
+
 /** The JUnit report of one runner. */
 function countsOf(report: string): Counts {
   if (!existsSync(report)) return { passed: 0, failed: 1, skipped: 0 };
@@ -131,34 +138,51 @@ async function test(args: string[]): Promise<number> {
   const checked = await check();
   tally("check", checked, { passed: checked === 0 ? 1 : 0, failed: checked === 0 ? 0 : 1, skipped: 0 });
 
-  const onBun = join(reports, "bun.xml");
-  const onBunToo = join(reports, "bun-commands.xml");
-  const commandsLog = join(reports, "bun-commands.log");
   const coverage = process.env["SYMPHONY_COVERAGE"] ? ["--coverage", "--coverage-reporter=text"] : [];
-  const onDeno = join(reports, "deno.xml");
-  const denoLog = join(reports, "deno.log");
-  // side by side: most of both is waiting for processes
-  const runsDeno =
-    args.length === 0 ? run("node", [deno, "test", "-A", "--no-check", "--no-prompt", `--junit-path=${onDeno}`, "runtime", "pit", "tests", "extensions"], {}, denoLog) : undefined;
-  const bunArgs = (report: string, files: string[]): string[] => ["test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${report}`, ...coverage, ...files];
-  const runsCommands = args.length === 0 ? run(bun, bunArgs(onBunToo, ["./tests/cli"]), {}, commandsLog) : undefined;
-  const bunCode = await run(bun, bunArgs(onBun, args.length > 0 ? args : testFiles().filter((file) => !file.startsWith("./tests/cli/"))));
-  tally("Bun", bunCode, countsOf(onBun));
-  if (runsCommands) {
-    const code = await runsCommands;
-    if (code !== 0) console.log(readFileSync(commandsLog, "utf8").split("\n").slice(-400).join("\n"));
-    tally("Bun, the command line", code, countsOf(onBunToo));
-  }
-  if (runsDeno) {
-    const denoCode = await runsDeno;
-    if (denoCode !== 0) console.log(readFileSync(denoLog, "utf8").split("\n").slice(-400).join("\n"));
-    tally("Deno", denoCode, countsOf(onDeno));
-  }
-  for (const name of [...failedIn(onBun), ...(args.length === 0 ? failedIn(onBunToo) : [])]) console.log(`failed on Bun: ${name}`);
+  const onBun = (report: string, files: string[]): string[] => ["test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${report}`, ...coverage, ...files];
+  const isCommand = (file: string): boolean => file.startsWith("./tests/cli/");
+  const all = args.length > 0 ? args : testFiles();
+  const lanes: Lane[] = [{ name: "Bun", program: bun, args: (report) => onBun(report, args.length > 0 ? args : all.filter((file) => !isCommand(file))) }];
   if (args.length === 0) {
-    for (const name of failedIn(onDeno)) console.log(`failed on Deno: ${name}`);
-    console.log("skipped on Deno: tests that start both runtimes themselves, or the browser; they ran on Bun");
+    // dealt out in turn: the command line's tests take longest, and most of that is waiting for processes
+    const commands = all.filter(isCommand);
+    for (const half of [0, 1])
+      lanes.push({
+        name: `Bun, the command line, ${half + 1} of 2`,
+        program: bun,
+        args: (report) =>
+          onBun(
+            report,
+            commands.filter((_, i) => i % 2 === half),
+          ),
+      });
+    lanes.push({
+      name: "Deno",
+      program: "node",
+      args: (report) => [deno, "test", "-A", "--no-check", "--no-prompt", `--junit-path=${report}`, "runtime", "pit", "tests", "extensions"],
+    });
   }
+  const failed: string[] = [];
+  const ended = lanes.map(async ({ name, program, args: argsFor }, i) => {
+    const report = join(reports, `${i}.xml`);
+    rmSync(report, { force: true });
+    // the first is seen as it goes
+    return { name, report, code: await run(program, argsFor(report), {}, i === 0 ? undefined : join(reports, `${i}.log`)) };
+  });
+  for (const [i, lane] of ended.entries()) {
+    const { name, report, code } = await lane;
+    if (code !== 0 && i > 0)
+      console.log(
+        readFileSync(join(reports, `${i}.log`), "utf8")
+          .split("\n")
+          .slice(-400)
+          .join("\n"),
+      );
+    tally(name, code, countsOf(report));
+    failed.push(...failedIn(report).map((test) => `failed on ${name}: ${test}`));
+  }
+  for (const line of failed) console.log(line);
+  if (args.length === 0) console.log("skipped on Deno: tests that start both runtimes themselves, or the browser; they ran on Bun");
   for (const note of notes) console.log(`skipped: ${note}`);
   total.skipped += notes.length;
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
