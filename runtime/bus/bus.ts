@@ -1,0 +1,563 @@
+// The bus of one process: subjects, publish and subscribe, requests. Links to far peers join through `far`; what crosses them stands in
+// link.ts. Leaves out encodings and transports.
+//
+// Order: what one sender publishes on one subject arrives at each subscriber in that order, also where handlers publish themselves: what
+// is published during a delivery is delivered after it.
+import { type Clock, systemClock } from "../clock.ts";
+import { SymphonyError } from "../error.ts";
+import { createInbox, type Subscription, type WhenFull } from "./subscription.ts";
+import { Message } from "./message.ts";
+import { createRoutes, type Route, type Turn } from "./routes.ts";
+import { checkSubject } from "./subject.ts";
+import { createTimerWheel, type TimerWheel } from "./timer-wheel.ts";
+
+export interface PublishOptions {
+  /** Of the payload, by the register of types. */
+  type?: string;
+  /** What it belongs to, for who reads along. */
+  correlation?: string;
+}
+
+export interface RequestOptions extends PublishOptions {
+  /** 30 000 by default; of a stream, until its first answer and between two. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface SubscribeOptions {
+  /** Of all who subscribe under one name, one gets each message. */
+  group?: string;
+  /** 1024 by default. */
+  queueMax?: number;
+  /** "wait" by default. */
+  full?: WhenFull;
+  signal?: AbortSignal;
+}
+
+/** A request as who answers it sees it. */
+export interface Call {
+  readonly message: Message;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What it returns, or resolves to, is the answer; what it throws is thrown at who asked: a SymphonyError as it is, anything else as
+ * `bus/handler`. An AsyncIterable is a stream of answers.
+ */
+export type Answerer = (payload: unknown, call: Call) => unknown;
+
+/** What is told of who answers, for people and for discovery. */
+export interface Endpoint {
+  pattern: string;
+  group?: string;
+  description?: string;
+  /** By the register of types. */
+  request?: string;
+  response?: string;
+}
+
+export interface ServeOptions extends Omit<Endpoint, "pattern"> {
+  group?: string;
+}
+
+/** Counts since the bus was made. */
+export interface BusCounts {
+  published: number;
+  delivered: number;
+  /** Messages that a full queue didn't take, or gave up for newer ones. */
+  dropped: number;
+  /** Handlers that threw. */
+  handlerFaults: number;
+  requests: number;
+  noResponder: number;
+  timeouts: number;
+  cancelled: number;
+  /** Requests that were answered by an error. */
+  refused: number;
+  /** Requests under way whose answer is waited for. */
+  waiting: number;
+  /** Answers that were waited for, by time: below 2^i * 16 microseconds. */
+  latency: number[];
+}
+
+/** Who takes what is published. */
+export interface Receiver {
+  /** `group`: for which it was chosen. A promise: the publisher should wait. */
+  take(message: Message, group: string | undefined): void | Promise<void>;
+  readonly link: object | undefined;
+}
+
+/** Who answers requests. */
+export interface Responder {
+  answer(call: Call, options: { timeoutMs: number; isStream: boolean }): unknown;
+  readonly endpoint: Endpoint;
+  readonly link: object | undefined;
+}
+
+/** For links. */
+export interface FarPort {
+  receive(pattern: string, group: string | undefined, receiver: Receiver): () => void;
+  respond(responder: Responder): () => void;
+  /** Delivers what came over a link, to those that the far side chose for. */
+  deliver(message: Message, toAll: boolean, groups: readonly string[]): void | Promise<void>;
+  /** Has a request answered that came over a link. */
+  answer(message: Message, options: { timeoutMs: number; isStream: boolean; signal: AbortSignal }): unknown;
+  /** Who is there now, but for what came over `link`. */
+  interests(link: object): Interest[];
+  /** Called when somebody joins or leaves, until the returned function is called. */
+  watch(changed: () => void): () => void;
+}
+
+export type Interest = { does: "receive"; pattern: string; group: string | undefined } | { does: "respond"; endpoint: Endpoint };
+
+export interface Bus {
+  readonly name: string;
+  /**
+   * Sends to all who are subscribed. Synchronous handlers have run when it returns. A promise is returned where a subscriber's queue is full
+   * and its publisher should wait. Throws `bus/invalid`; `bus/full` where it was not waited for.
+   */
+  publish(subject: string, payload: unknown, options?: PublishOptions): void | Promise<void>;
+  /** Calls `handler` for each message while it is published, until the returned function is called. What it throws is counted and told to `onFault`. */
+  on(pattern: string, handler: (message: Message) => void, options?: { group?: string }): () => void;
+  subscribe(pattern: string, options?: SubscribeOptions): Subscription;
+  /**
+   * Asks one who answers. Rejects with `bus/no-responder` at once where nobody does, with `bus/timeout`, with `bus/cancelled`, and with what
+   * the answerer threw.
+   */
+  request(subject: string, payload: unknown, options?: RequestOptions): Promise<unknown>;
+  /** Asks for a stream of answers; one answer is a stream of one. Leaving the loop ends it for who answers too. */
+  requestStream(subject: string, payload: unknown, options?: RequestOptions): AsyncIterable<unknown>;
+  /** Answers requests until the returned function is called; of several who answer on a subject, each in turn. */
+  serve(pattern: string, answerer: Answerer, options?: ServeOptions): () => void;
+  /** Who answers what, here and at far peers. */
+  endpoints(): Endpoint[];
+  counts(): BusCounts;
+  readonly far: FarPort;
+  /** Ends subscriptions after what they hold, and requests with `bus/closed`. */
+  close(): void;
+}
+
+const QUEUE_MAX = 1024;
+const REQUEST_MS = 30_000;
+/** Messages that handlers publish in one delivery. */
+const LOOP_MAX = 1_000_000;
+const LATENCIES = 24;
+/** Who answers without a group stands in this one: each in turn. */
+const ANSWERERS = "";
+
+export function createBus({
+  name = "local",
+  clock = systemClock,
+  onFault = () => {},
+}: {
+  name?: string;
+  clock?: Clock;
+  /** A handler threw. */
+  onFault?: (cause: unknown, message: Message) => void;
+} = {}): Bus {
+  const receivers = createRoutes<Receiver>();
+  const responders = createRoutes<Responder>();
+  const wheel: TimerWheel = createTimerWheel(clock);
+  const inboxes = new Set<Subscription>();
+  const watchers = new Set<() => void>();
+  const pending = new Set<(cause: SymphonyError) => void>();
+  const counts: BusCounts = {
+    published: 0,
+    delivered: 0,
+    dropped: 0,
+    handlerFaults: 0,
+    requests: 0,
+    noResponder: 0,
+    timeouts: 0,
+    cancelled: 0,
+    refused: 0,
+    waiting: 0,
+    latency: new Array<number>(LATENCIES).fill(0),
+  };
+  let id = 0;
+  let closed = false;
+
+  // ---- the time of a turn ----
+
+  let turnAt = 0;
+  const forgetTurn = (): void => {
+    turnAt = 0;
+  };
+  function now(): number {
+    if (turnAt === 0) {
+      turnAt = clock.now();
+      queueMicrotask(forgetTurn);
+    }
+    return turnAt;
+  }
+
+  // ---- publish ----
+
+  let isDelivering = false;
+  let nested: { message: Message; toAll: boolean; groups: readonly string[] | undefined; done: ((waits: void | Promise<void>) => void) | undefined }[] = [];
+
+  function hand(receiver: Receiver, message: Message, group: string | undefined): void | Promise<void> {
+    try {
+      counts.delivered++;
+      return receiver.take(message, group);
+    } catch (cause) {
+      if (cause instanceof SymphonyError && cause.code === "bus/full") throw cause;
+      counts.handlerFaults++;
+      onFault(cause, message);
+    }
+    return undefined;
+  }
+
+  function choose<T extends { link: object | undefined }>(turn: Turn<T>, via: object | undefined): T | undefined {
+    const { members } = turn;
+    for (let i = 0; i < members.length; i++) {
+      const member = members[turn.next++ % members.length] as T;
+      if (via === undefined || member.link !== via) return member;
+    }
+    return undefined;
+  }
+
+  /** `groups`: those that are meant; undefined for all. */
+  function spread(message: Message, toAll: boolean, groups: readonly string[] | undefined): void | Promise<void> {
+    const route: Route<Receiver> = receivers.find(message.subject);
+    const { all, groups: turns } = route;
+    const { via } = message;
+    let waits: Promise<void>[] | undefined;
+    let refusal: unknown;
+    if (toAll)
+      for (let i = 0; i < all.length; i++) {
+        const receiver = all[i] as Receiver;
+        if (via !== undefined && receiver.link === via) continue;
+        try {
+          const wait = hand(receiver, message, undefined);
+          if (wait) {
+            waits ??= [];
+            waits.push(wait);
+          }
+        } catch (cause) {
+          refusal = cause;
+        }
+      }
+    for (let i = 0; i < turns.length; i++) {
+      const turn = turns[i] as Turn<Receiver>;
+      if (groups && !groups.includes(turn.name)) continue;
+      const receiver = choose(turn, via);
+      if (!receiver) continue;
+      try {
+        const wait = hand(receiver, message, turn.name);
+        if (wait) {
+          waits ??= [];
+          waits.push(wait);
+        }
+      } catch (cause) {
+        refusal = cause;
+      }
+    }
+    if (refusal) {
+      // the others wait for nobody
+      for (const wait of waits ?? []) void wait.catch(() => {});
+      throw refusal;
+    }
+    if (waits) return waits.length === 1 ? waits[0] : Promise.all(waits).then(() => {});
+    return undefined;
+  }
+
+  function deliver(message: Message, toAll: boolean, groups: readonly string[] | undefined): void | Promise<void> {
+    if (isDelivering) {
+      if (nested.length >= LOOP_MAX) throw new SymphonyError("bus/loop", `Cannot publish on ${message.subject}: handlers have published ${LOOP_MAX} messages in one delivery`);
+      // whoever publishes in a handler can wait too
+      return new Promise<void>((resolve, reject) => {
+        nested.push({
+          message,
+          toAll,
+          groups,
+          done: (waits) => void Promise.resolve(waits).then(resolve, reject),
+        });
+      });
+    }
+    isDelivering = true;
+    try {
+      const waits = spread(message, toAll, groups);
+      return waits;
+    } finally {
+      if (nested.length > 0) drain();
+      isDelivering = false;
+    }
+  }
+
+  /** What was published meanwhile, and what is published by that. */
+  function drain(): void {
+    for (let i = 0; i < nested.length; i++) {
+      const { message, toAll, groups, done } = nested[i] as (typeof nested)[number];
+      nested[i] = undefined as never;
+      try {
+        done?.(spread(message, toAll, groups));
+      } catch (cause) {
+        done?.(Promise.reject(cause));
+      }
+    }
+    nested = [];
+  }
+
+  // ---- requests ----
+
+  /** Made for each request: its signal only when it is looked at. */
+  class CallOf implements Call {
+    readonly message: Message;
+    #controller: AbortController | undefined;
+    #reason: unknown;
+    constructor(message: Message) {
+      this.message = message;
+    }
+    get signal(): AbortSignal {
+      if (!this.#controller) {
+        this.#controller = new AbortController();
+        if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+      }
+      return this.#controller.signal;
+    }
+    abort(reason: unknown): void {
+      this.#reason ??= reason;
+      this.#controller?.abort(reason);
+    }
+  }
+
+  function responderFor(subject: string, via: object | undefined): Responder | undefined {
+    const { groups } = responders.find(subject);
+    // a group of answerers is one answerer; between groups the one that joined first
+    for (const turn of groups) {
+      const found = choose(turn, via);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  function noResponder(subject: string): SymphonyError {
+    counts.noResponder++;
+    return new SymphonyError("bus/no-responder", `Cannot ask ${JSON.stringify(subject)}: nobody answers there`, { retryable: true });
+  }
+
+  function refusalOf(cause: unknown, subject: string): SymphonyError {
+    counts.refused++;
+    if (cause instanceof SymphonyError) return cause;
+    return new SymphonyError("bus/handler", `Cannot answer ${JSON.stringify(subject)}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+
+  function cancelled(subject: string, reason: unknown): SymphonyError {
+    counts.cancelled++;
+    return new SymphonyError("bus/cancelled", `The request to ${JSON.stringify(subject)} was given up`, { cause: reason });
+  }
+
+  function late(subject: string, timeoutMs: number): SymphonyError {
+    counts.timeouts++;
+    return new SymphonyError("bus/timeout", `Cannot wait longer for an answer from ${JSON.stringify(subject)}: ${timeoutMs} ms have passed`, { retryable: true });
+  }
+
+  function note(since: number): void {
+    const units = Math.floor(((clock.elapsed() - since) * 1000) / 16);
+    const bucket = Math.min(LATENCIES - 1, 32 - Math.clz32(units));
+    counts.latency[bucket] = (counts.latency[bucket] as number) + 1;
+  }
+
+  /** The answer of a promise, unless something else comes first. */
+  function awaitAnswer(answer: PromiseLike<unknown>, call: CallOf, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
+    const { subject } = call.message;
+    return new Promise((resolve, reject) => {
+      const since = clock.elapsed();
+      const end = (): boolean => {
+        if (!pending.delete(give)) return false;
+        counts.waiting--;
+        wheel.cancel(timeout);
+        signal?.removeEventListener("abort", onAbort);
+        return true;
+      };
+      const give = (cause: SymphonyError): void => {
+        if (!end()) return;
+        call.abort(cause);
+        reject(cause);
+      };
+      const onAbort = (): void => give(cancelled(subject, signal?.reason));
+      pending.add(give);
+      counts.waiting++;
+      const timeout = wheel.add(timeoutMs, () => give(late(subject, timeoutMs)));
+      signal?.addEventListener("abort", onAbort);
+      answer.then(
+        (value) => {
+          if (!end()) return;
+          note(since);
+          resolve(value);
+        },
+        (cause: unknown) => {
+          if (!end()) return;
+          note(since);
+          reject(refusalOf(cause, subject));
+        },
+      );
+    });
+  }
+
+  function ask(message: Message, timeoutMs: number, isStream: boolean, signal: AbortSignal | undefined): { answer: unknown; call: CallOf } {
+    if (closed) throw new SymphonyError("bus/closed", `Cannot ask ${JSON.stringify(message.subject)}: the bus ${name} is closed`);
+    if (signal?.aborted) throw cancelled(message.subject, signal.reason);
+    counts.requests++;
+    const responder = responderFor(message.subject, message.via);
+    if (!responder) throw noResponder(message.subject);
+    const call = new CallOf(message);
+    try {
+      return { answer: responder.answer(call, { timeoutMs, isStream }), call };
+    } catch (cause) {
+      throw refusalOf(cause, message.subject);
+    }
+  }
+
+  function single(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): Promise<unknown> {
+    try {
+      const { answer, call } = ask(message, timeoutMs, false, signal);
+      if (isPromise(answer)) return awaitAnswer(answer, call, timeoutMs, signal).then((value) => (isStream(value) ? Promise.reject(manyAnswers(value, message)) : value));
+      if (isStream(answer)) return Promise.reject(manyAnswers(answer, message));
+      return Promise.resolve(answer);
+    } catch (cause) {
+      return Promise.reject(cause);
+    }
+  }
+
+  function manyAnswers(stream: AsyncIterable<unknown>, { subject }: Message): SymphonyError {
+    void stream[Symbol.asyncIterator]()
+      .return?.()
+      .catch(() => {});
+    return new SymphonyError("bus/answer", `Cannot take the answer of ${JSON.stringify(subject)}: it is a stream; ask with requestStream`);
+  }
+
+  async function* many(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): AsyncGenerator<unknown, void> {
+    const { answer, call } = ask(message, timeoutMs, true, signal);
+    const first = isPromise(answer) ? await awaitAnswer(answer, call, timeoutMs, signal) : answer;
+    if (!isStream(first)) {
+      yield first;
+      return;
+    }
+    const iterator = first[Symbol.asyncIterator]();
+    let isOver = false;
+    try {
+      for (;;) {
+        const { value, done } = (await awaitAnswer(iterator.next(), call, timeoutMs, signal)) as IteratorResult<unknown>;
+        if (done) {
+          isOver = true;
+          return;
+        }
+        yield value;
+      }
+    } finally {
+      if (!isOver) {
+        call.abort(new SymphonyError("bus/cancelled", `Nobody reads the answers of ${JSON.stringify(message.subject)} any more`));
+        // it may never come to its end
+        void Promise.resolve(iterator.return?.()).catch(() => {});
+      }
+    }
+  }
+
+  // ---- who is there ----
+
+  function changed(): void {
+    for (const watcher of watchers) watcher();
+  }
+
+  function receive(pattern: string, group: string | undefined, receiver: Receiver): () => void {
+    const remove = receivers.add(pattern, group, receiver);
+    changed();
+    return () => {
+      remove();
+      changed();
+    };
+  }
+
+  function respond(responder: Responder): () => void {
+    const remove = responders.add(responder.endpoint.pattern, responder.endpoint.group ?? ANSWERERS, responder);
+    changed();
+    return () => {
+      remove();
+      changed();
+    };
+  }
+
+  function outgoing(subject: string, payload: unknown, { type = "", correlation }: PublishOptions): Message {
+    return new Message(subject, payload, type, name, ++id, now(), correlation, undefined);
+  }
+  const NOTHING: PublishOptions = {};
+
+  return {
+    name,
+    publish(subject, payload, options = NOTHING) {
+      if (closed) throw new SymphonyError("bus/closed", `Cannot publish on ${JSON.stringify(subject)}: the bus ${name} is closed`);
+      counts.published++;
+      return deliver(outgoing(subject, payload, options), true, undefined);
+    },
+    on(pattern, handler, { group } = {}) {
+      return receive(pattern, group, { take: handler as Receiver["take"], link: undefined });
+    },
+    subscribe(pattern, { group, queueMax = QUEUE_MAX, full = "wait", signal } = {}) {
+      if (!Number.isInteger(queueMax) || queueMax < 1) throw new SymphonyError("bus/invalid", `Cannot subscribe with queueMax ${queueMax}: expected a whole number from 1`);
+      let remove = (): void => {};
+      const stop = (): void => inbox.close();
+      const inbox = createInbox({
+        pattern,
+        queueMax,
+        full,
+        onClose: () => {
+          remove();
+          inboxes.delete(inbox);
+          signal?.removeEventListener("abort", stop);
+        },
+        onDrop: () => void counts.dropped++,
+      });
+      if (closed) throw new SymphonyError("bus/closed", `Cannot subscribe to ${JSON.stringify(pattern)}: the bus ${name} is closed`);
+      remove = receive(pattern, group, { take: inbox.take, link: undefined });
+      inboxes.add(inbox);
+      if (signal?.aborted) stop();
+      else signal?.addEventListener("abort", stop, { once: true });
+      return inbox;
+    },
+    request: (subject, payload, options = {}) => single(outgoing(checkSubject(subject), payload, options), options),
+    requestStream: (subject, payload, options = {}) => many(outgoing(checkSubject(subject), payload, options), options),
+    serve(pattern, answerer, options = {}) {
+      return respond({ endpoint: { pattern, ...options }, link: undefined, answer: (call) => answerer(call.message.payload, call) });
+    },
+    endpoints: () => [...responders.patterns()].map(({ target }) => target.endpoint),
+    counts: () => ({ ...counts, latency: [...counts.latency] }),
+    far: {
+      receive,
+      respond,
+      deliver: (message, toAll, groups) => (closed ? undefined : deliver(message, toAll, groups)),
+      answer(message, { timeoutMs, isStream: isMany, signal }) {
+        return isMany ? many(message, { timeoutMs, signal }) : single(message, { timeoutMs, signal });
+      },
+      interests(link) {
+        const found = new Map<string, Interest>();
+        for (const { pattern, group, target } of receivers.patterns()) if (target.link !== link) found.set(`r ${group ?? ""} ${pattern}`, { does: "receive", pattern, group });
+        for (const { target } of responders.patterns())
+          if (target.link !== link) found.set(`s ${target.endpoint.group ?? ""} ${target.endpoint.pattern}`, { does: "respond", endpoint: target.endpoint });
+        return [...found.values()];
+      },
+      watch(watcher) {
+        watchers.add(watcher);
+        return () => void watchers.delete(watcher);
+      },
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      for (const inbox of [...inboxes]) inbox.close();
+      const cause = new SymphonyError("bus/closed", `The bus ${name} was closed before the answer came`);
+      for (const give of [...pending]) give(cause);
+      wheel.close();
+    },
+  };
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function";
+}
+
+function isStream(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === "function";
+}
