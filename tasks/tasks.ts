@@ -72,7 +72,25 @@ async function bringTools(): Promise<string[]> {
     // one by one: what one lacks must not keep the others away
     for (const name of packages) spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", name], quiet);
   }
-  return wanted.filter(({ program }) => !has(program)).map(({ program, packages, covers }) => `${program} is missing (Debian: ${packages.join(" ")}): ${covers} not tested`);
+  const left = wanted.filter(({ program }) => !has(program)).map(({ program, packages, covers }) => `${program} is missing (Debian: ${packages.join(" ")}): ${covers} not tested`);
+  return [...left, ...bringPython()];
+}
+
+/** What tests want from PyPI, into a folder of the project's own. */
+function bringPython(): string[] {
+  const wanted = [{ name: "cbor2", version: "6.2.1", covers: "the plain encoding beside a reader of another house" }];
+  const to = join(root, ".build/python");
+  return wanted
+    .filter(({ name, version }) => !existsSync(join(to, `${name}-${version}.dist-info`)))
+    .filter(({ name, version }) => {
+      console.log(`Installing from PyPI, once: ${name} ${version}`);
+      const { status } = spawnSync("python3", ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", to, `${name}==${version}`], {
+        stdio: "ignore",
+        timeout: 120_000,
+      });
+      return status !== 0;
+    })
+    .map(({ name, version, covers }) => `${name} ${version} can't be had from PyPI: ${covers} not tested`);
 }
 
 /** All files of tests, relative to the root. */

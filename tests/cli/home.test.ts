@@ -357,7 +357,7 @@ test(
     const home = folder();
     const owner = start(["run", waiting(60_000), "--json"], { home });
     await owner.until((stdout) => stdout.includes("node.waiting"));
-    const handed = start(["run", waiting(300), "--json"], { home });
+    const handed = start(["run", waiting(2500), "--json"], { home });
     const run = runOf(await outputOf(handed, (stdout) => stdout.includes("node.waiting")));
     await symphony(["runs", "pause", run], { home });
     owner.child.kill("SIGKILL");

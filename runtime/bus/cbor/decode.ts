@@ -338,7 +338,8 @@ function readMap(head: number, where: number): Record<string, unknown> | Map<unk
 }
 
 function twice(where: number, name: unknown): SymphonyError {
-  return malformed(where, `the key ${typeof name === "string" ? JSON.stringify(name.slice(0, 100)) : String(name)} stands twice in one map`);
+  const said = typeof name === "string" ? ` ${JSON.stringify(name.slice(0, 100))}` : typeof name === "object" ? "" : ` ${String(name)}`;
+  return malformed(where, `the key${said} stands twice in one map`);
 }
 
 /** The rest of a map whose keys are not only texts. `left`: pairs, or -1 for one without end. */
@@ -352,7 +353,7 @@ function readAnyMap(map: Map<unknown, unknown>, left: number, where: number): Ma
     const name = read();
     if (typeof name === "object" && name !== null) {
       const spelled = Array.from(bytes.subarray(keyAt, at)).join();
-      if (compared.has(spelled)) throw twice(keyAt, "of these bytes");
+      if (compared.has(spelled)) throw twice(keyAt, name);
       compared.add(spelled);
     } else if (map.has(name)) throw twice(keyAt, name);
     map.set(name, read());
@@ -376,7 +377,7 @@ function readTagged(head: number, where: number): unknown {
       return new Date(time);
     }
     case 1: {
-      const date = new Date((typeof value === "number" ? value : Number.NaN) * 1000);
+      const date = new Date(typeof value === "number" ? Math.round(value * 1000) : Number.NaN);
       if (Number.isNaN(date.getTime())) throw malformed(where, "a time is not a number of seconds");
       return date;
     }
