@@ -8,9 +8,10 @@ import { createStreamConnection } from "./stream.ts";
 
 /** To who started this process. Nothing else may print to its output. */
 export function connectParent(): Connection {
-  // Deno's process.stdin reads no more once it was paused (2.9)
-  const { Deno } = globalThis as { Deno?: { stdin: { readable: ReadableStream } } };
-  const readable: Readable = Deno ? Readable.fromWeb(Deno.stdin.readable) : process.stdin;
+  // process.stdin that was paused reads no more on Deno (2.9), and at times doesn't tell its end on Bun (1.4)
+  const { Bun, Deno } = globalThis as unknown as { Bun?: { stdin: { stream(): ReadableStream } }; Deno?: { stdin: { readable: ReadableStream } } };
+  const web = Bun ? Bun.stdin.stream() : Deno?.stdin.readable;
+  const readable: Readable = web ? Readable.fromWeb(web) : process.stdin;
   return createStreamConnection({ address: "stdio:parent", readable, writable: process.stdout, closeAll: () => readable.destroy() });
 }
 
