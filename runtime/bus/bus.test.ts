@@ -137,6 +137,17 @@ describe("publish and subscribe", () => {
     expect(bus.counts().handlerFaults).toBe(1);
   });
 
+  test("what an asynchronous handler throws is told too", async () => {
+    const faults: unknown[] = [];
+    const bus = createBus({ onFault: (cause, subject) => void faults.push([(cause as Error).message, subject]) });
+    bus.on("a", async () => {
+      throw new Error("later");
+    });
+    expect(bus.publish("a", 1)).toBeUndefined();
+    await sleep(1);
+    expect(faults).toEqual([["later", "a"]]);
+  });
+
   test("who leaves or joins while a message is delivered doesn't change that delivery", () => {
     const bus = createBus();
     const late: unknown[] = [];

@@ -5,11 +5,14 @@
 // is published during a delivery is delivered after it.
 import { type Clock, systemClock } from "../clock.ts";
 import { SymphonyError } from "../error.ts";
-import { createInbox, type Subscription, type WhenFull } from "./subscription.ts";
 import { Message } from "./message.ts";
+import { createQueue, type Items, type WhenFull } from "./queue.ts";
 import { createRoutes, type Route, type Turn } from "./routes.ts";
 import { checkSubject } from "./subject.ts";
 import { createTimerWheel, type TimerWheel } from "./timer-wheel.ts";
+
+/** What was published, one by one or in batches. */
+export type Subscription = Items<Message>;
 
 export interface PublishOptions {
   /** Of the payload, by the register of types. */
@@ -22,6 +25,8 @@ export interface RequestOptions extends PublishOptions {
   /** 30 000 by default; of a stream, until its first answer and between two. */
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** Asking twice does no harm: when a far peer that was asked is lost, it is asked again as soon as somebody answers, while there is time. */
+  idempotent?: boolean;
 }
 
 export interface SubscribeOptions {
@@ -105,6 +110,8 @@ export interface FarPort {
   answer(message: Message, options: { timeoutMs: number; isStream: boolean; signal: AbortSignal }): unknown;
   /** Who is there now, but for what came over `link`. */
   interests(link: object): Interest[];
+  /** Something went wrong with a message for this subject, and nobody waits for it. */
+  fault(cause: unknown, subject: string): void;
   /** Called when somebody joins or leaves, until the returned function is called. */
   watch(changed: () => void): () => void;
 }
@@ -153,8 +160,8 @@ export function createBus({
 }: {
   name?: string;
   clock?: Clock;
-  /** A handler threw. */
-  onFault?: (cause: unknown, message: Message) => void;
+  /** A handler threw, or a far peer refused or couldn't be sent something that nobody waits for. */
+  onFault?: (cause: unknown, subject: string) => void;
 } = {}): Bus {
   const receivers = createRoutes<Receiver>();
   const responders = createRoutes<Responder>();
@@ -203,10 +210,14 @@ export function createBus({
       return receiver.take(message, group);
     } catch (cause) {
       if (cause instanceof SymphonyError && cause.code === "bus/full") throw cause;
-      counts.handlerFaults++;
-      onFault(cause, message);
+      faulted(cause, message);
     }
     return undefined;
+  }
+
+  function faulted(cause: unknown, message: Message): void {
+    counts.handlerFaults++;
+    onFault(cause, message.subject);
   }
 
   function choose<T extends { link: object | undefined }>(turn: Turn<T>, via: object | undefined): T | undefined {
@@ -411,7 +422,44 @@ export function createBus({
     }
   }
 
-  function single(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): Promise<unknown> {
+  function single(message: Message, options: RequestOptions): Promise<unknown> {
+    return options.idempotent ? persist(message, options) : once(message, options);
+  }
+
+  /** Resolves when somebody joins or leaves, or the time is over. */
+  function change(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        watchers.delete(end);
+        signal?.removeEventListener("abort", end);
+        wheel.cancel(timeout);
+        resolve();
+      };
+      const timeout = wheel.add(ms, end);
+      watchers.add(end);
+      signal?.addEventListener("abort", end);
+    });
+  }
+
+  /** Asks again when the peer that was asked is lost, once somebody answers. */
+  async function persist(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): Promise<unknown> {
+    const until = clock.elapsed() + timeoutMs;
+    let wasLost = false;
+    for (;;) {
+      try {
+        return await once(message, { timeoutMs: Math.max(1, until - clock.elapsed()), ...(signal ? { signal } : {}) });
+      } catch (cause) {
+        const code = cause instanceof SymphonyError ? cause.code : "";
+        if (code !== "bus/peer" && !(wasLost && code === "bus/no-responder")) throw cause;
+        wasLost = true;
+        const left = until - clock.elapsed();
+        if (left <= 0 || signal?.aborted || closed) throw cause;
+        if (code === "bus/no-responder") await change(left, signal);
+      }
+    }
+  }
+
+  function once(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): Promise<unknown> {
     try {
       const { answer, call } = ask(message, timeoutMs, false, signal);
       if (isPromise(answer)) return awaitAnswer(answer, call, timeoutMs, signal).then((value) => (isStream(value) ? Promise.reject(manyAnswers(value, message)) : value));
@@ -493,14 +541,21 @@ export function createBus({
       return deliver(outgoing(subject, payload, options), true, undefined);
     },
     on(pattern, handler, { group } = {}) {
-      return receive(pattern, group, { take: handler as Receiver["take"], link: undefined });
+      return receive(pattern, group, {
+        take(message) {
+          const made = handler(message) as unknown;
+          // nobody waits for an asynchronous handler, but its fault isn't lost
+          if (made !== undefined && isPromise(made)) made.then(undefined, (cause: unknown) => faulted(cause, message));
+        },
+        link: undefined,
+      });
     },
     subscribe(pattern, { group, queueMax = QUEUE_MAX, full = "wait", signal } = {}) {
       if (!Number.isInteger(queueMax) || queueMax < 1) throw new SymphonyError("bus/invalid", `Cannot subscribe with queueMax ${queueMax}: expected a whole number from 1`);
       let remove = (): void => {};
       const stop = (): void => inbox.close();
-      const inbox = createInbox({
-        pattern,
+      const inbox = createQueue<Message>({
+        owner: `the subscriber to ${JSON.stringify(pattern)}`,
         queueMax,
         full,
         onClose: () => {
@@ -538,6 +593,7 @@ export function createBus({
           if (target.link !== link) found.set(`s ${target.endpoint.group ?? ""} ${target.endpoint.pattern}`, { does: "respond", endpoint: target.endpoint });
         return [...found.values()];
       },
+      fault: onFault,
       watch(watcher) {
         watchers.add(watcher);
         return () => void watchers.delete(watcher);

@@ -1,4 +1,4 @@
-// One message in process: what a handler is given. Its form on the wire is the envelope (envelope.ts).
+// One message in process: what a handler is given. Its form on the wire is the envelope (frame.ts).
 
 /** Nobody changes it, or what it carries, after it was published: all who get it get the same. */
 export class Message {
@@ -16,8 +16,10 @@ export class Message {
   readonly correlation: string | undefined;
   /** The link that it came over. */
   readonly via: object | undefined;
+  /** Links that it came over. */
+  readonly hops: number;
 
-  constructor(subject: string, payload: unknown, type: string, from: string, id: number, at: number, correlation: string | undefined, via: object | undefined) {
+  constructor(subject: string, payload: unknown, type: string, from: string, id: number, at: number, correlation: string | undefined, via: object | undefined, hops = 0) {
     this.subject = subject;
     this.payload = payload;
     this.type = type;
@@ -26,5 +28,6 @@ export class Message {
     this.at = at;
     this.correlation = correlation;
     this.via = via;
+    this.hops = hops;
   }
 }

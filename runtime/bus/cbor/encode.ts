@@ -29,8 +29,8 @@ const RECORDS_AT_ONCE_MAX = 256;
 /** Records that both sides keep; then they begin anew. */
 const RECORDS_KEPT_MAX = 1024;
 
-/** For one direction of one connection: all that it gives must be sent, in this order. */
-export function createCompactEncoder(): Encode {
+/** For one direction of one connection: what it gives must be sent, in this order; after something that isn't, `forget` begins anew. */
+export function createCompactEncoder(): Encode & { forget(): void } {
   const plain = new Encoder({ useRecords: false, tagUint8Array: false });
   let structures: unknown[] = [];
   let compact = begin();
@@ -39,7 +39,7 @@ export function createCompactEncoder(): Encode {
     // sequential: a record is defined where it first stands
     return new Encoder({ sequential: true, structures, tagUint8Array: false } as ConstructorParameters<typeof Encoder>[0]);
   }
-  return (value) => {
+  const encode: Encode = (value) => {
     if (!check(value)) return plain.encode(value);
     const before = structures.length;
     if (before > RECORDS_KEPT_MAX) compact = begin();
@@ -48,6 +48,11 @@ export function createCompactEncoder(): Encode {
     compact = begin();
     return plain.encode(value);
   };
+  return Object.assign(encode, {
+    forget: () => {
+      compact = begin();
+    },
+  });
 }
 
 // ---- what can be said ----

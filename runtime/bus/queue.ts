@@ -1,6 +1,6 @@
-// A subscription that is iterated: a queue with a bound, and what happens when it is full. Leaves out who fills it (bus.ts).
+// A queue with a bound that is iterated, and what happens when it is full: a subscription's, and what a link has to send. Leaves out who
+// fills it.
 import { SymphonyError } from "../error.ts";
-import type { Message } from "./message.ts";
 
 /**
  * What happens to a message for a full queue. `wait`: its publisher is given a promise that resolves when there is room; who publishes
@@ -9,9 +9,9 @@ import type { Message } from "./message.ts";
  */
 export type WhenFull = "wait" | "drop-oldest" | "fail";
 
-export interface Subscription extends AsyncIterable<Message>, AsyncDisposable {
+export interface Items<T> extends AsyncIterable<T>, AsyncDisposable {
   /** All that is there at a time, at least one; what costs least for many small messages. */
-  batches(): AsyncIterable<readonly Message[]>;
+  batches(): AsyncIterable<readonly T[]>;
   /** Messages that wait to be taken. */
   readonly pending: number;
   /** Messages that were dropped, or not taken in, since it began. */
@@ -20,24 +20,27 @@ export interface Subscription extends AsyncIterable<Message>, AsyncDisposable {
   close(): void;
 }
 
-export interface Inbox extends Subscription {
-  /** Takes a message in; a promise when it must wait for room. Throws `bus/full`. */
-  take(message: Message): void | Promise<void>;
+export interface Queue<T> extends Items<T> {
+  /** Takes one in; a promise when it must wait for room. Throws `bus/full`. */
+  take(item: T): void | Promise<void>;
+  /** Takes one in, full or not. */
+  force(item: T): void;
 }
 
-export interface InboxOptions {
-  pattern: string;
+export interface QueueOptions {
+  /** Whose it is, for errors: `the subscriber to "a.>"`. */
+  owner: string;
   queueMax: number;
   full: WhenFull;
   onClose: () => void;
   onDrop: () => void;
 }
 
-export function createInbox({ pattern, queueMax, full, onClose, onDrop }: InboxOptions): Inbox {
-  let queue: Message[] = [];
+export function createQueue<T>({ owner, queueMax, full, onClose, onDrop }: QueueOptions): Queue<T> {
+  let queue: T[] = [];
   /** Those before it were given already. */
   let head = 0;
-  const waiting: { message: Message; admit: () => void }[] = [];
+  const waiting: { item: T; admit: () => void }[] = [];
   /** Those who wait for a message share it. */
   let coming: Promise<void> | undefined;
   let wake: (() => void) | undefined;
@@ -62,7 +65,7 @@ export function createInbox({ pattern, queueMax, full, onClose, onDrop }: InboxO
     let next = 0;
     while (next < waiting.length && queue.length - head < queueMax) {
       const one = waiting[next++] as (typeof waiting)[number];
-      queue.push(one.message);
+      queue.push(one.item);
       one.admit();
     }
     if (next > 0) waiting.splice(0, next);
@@ -87,11 +90,11 @@ export function createInbox({ pattern, queueMax, full, onClose, onDrop }: InboxO
     return true;
   }
 
-  const inbox: Inbox = {
-    take(message) {
+  const inbox: Queue<T> = {
+    take(item) {
       if (closed) return undefined;
       if (queue.length - head < queueMax) {
-        queue.push(message);
+        queue.push(item);
         wake?.();
         return undefined;
       }
@@ -103,11 +106,11 @@ export function createInbox({ pattern, queueMax, full, onClose, onDrop }: InboxO
             queue = queue.slice(head);
             head = 0;
           }
-          queue.push(message);
+          queue.push(item);
           return undefined;
         case "fail":
           drop();
-          failure = new SymphonyError("bus/slow", `Cannot keep ${JSON.stringify(pattern)} subscribed: ${queueMax} messages wait and it asked to be ended then`);
+          failure = new SymphonyError("bus/slow", `Cannot keep ${owner}: ${queueMax} messages wait and it asked to be ended then`);
           end();
           return undefined;
         case "wait":
@@ -115,11 +118,16 @@ export function createInbox({ pattern, queueMax, full, onClose, onDrop }: InboxO
             drop();
             throw new SymphonyError(
               "bus/full",
-              `Cannot publish on ${message.subject}: a subscriber to ${JSON.stringify(pattern)} has ${queueMax} messages waiting and ${waiting.length} more that their publisher didn't wait for; await what publish() returns`,
+              `Cannot publish more: ${owner} has ${queueMax} messages waiting and ${waiting.length} more that their publisher didn't wait for; await what publish() returns`,
             );
           }
-          return new Promise<void>((admitted) => void waiting.push({ message, admit: admitted }));
+          return new Promise<void>((admitted) => void waiting.push({ item, admit: admitted }));
       }
+    },
+    force(item) {
+      if (closed) return;
+      queue.push(item);
+      wake?.();
     },
     async *batches() {
       try {
@@ -134,9 +142,9 @@ export function createInbox({ pattern, queueMax, full, onClose, onDrop }: InboxO
         inbox.close();
       }
     },
-    [Symbol.asyncIterator](): AsyncIterator<Message> {
-      const take = (): IteratorResult<Message> => {
-        const value = queue[head] as Message;
+    [Symbol.asyncIterator](): AsyncIterator<T> {
+      const take = (): IteratorResult<T> => {
+        const value = queue[head] as T;
         queue[head++] = undefined as never;
         if (head === queue.length) {
           queue = [];
@@ -167,8 +175,8 @@ export function createInbox({ pattern, queueMax, full, onClose, onDrop }: InboxO
     },
     close() {
       // who waits was promised that it comes in
-      for (const { message, admit: admitted } of waiting.splice(0)) {
-        queue.push(message);
+      for (const { item, admit: admitted } of waiting.splice(0)) {
+        queue.push(item);
         admitted();
       }
       end();

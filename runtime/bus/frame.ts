@@ -1,0 +1,212 @@
+// What two ends of a link say to each other, and the check of what the far side says. Pure; the bytes are cbor/'s.
+//
+// The header of a message is its id, type, time (`at`), correlation, sender (`from`) and recipient (`to`, a subject; `re`, the request that is
+// answered); its kind says what the payload is: request, response, event or error. What has no payload serves the link itself.
+import { type ErrorCode, CODES, type Fault, SymphonyError } from "../error.ts";
+import type { Endpoint } from "./bus.ts";
+import { isPattern, isSubject } from "./subject.ts";
+
+export interface EventFrame {
+  kind: "event";
+  id: number;
+  to: string;
+  type?: string;
+  at: number;
+  correlation?: string;
+  /** Behind the peer itself; who takes it puts the peer's own name in front. */
+  from?: string;
+  /** For one of this group; else for all who are in none. */
+  group?: string;
+  hops?: number;
+  payload: unknown;
+}
+
+export interface RequestFrame {
+  kind: "request";
+  id: number;
+  to: string;
+  type?: string;
+  at: number;
+  correlation?: string;
+  from?: string;
+  hops?: number;
+  timeoutMs: number;
+  stream?: boolean;
+  payload: unknown;
+}
+
+export interface ResponseFrame {
+  kind: "response";
+  re: number;
+  at: number;
+  type?: string;
+  /** Of a stream: more may come, or nothing is in it and it is over. */
+  more?: boolean;
+  end?: boolean;
+  payload: unknown;
+}
+
+export interface ErrorFrame {
+  kind: "error";
+  /** The request that it answers; without one it is about an event or an interest. */
+  re?: number;
+  at: number;
+  to?: string;
+  code: string;
+  message: string;
+  retryable?: boolean;
+  retryAfterMs?: number;
+  detail?: string;
+  faults?: { path: string; message: string }[];
+}
+
+export interface WireInterest {
+  pattern: string;
+  group?: string;
+  /** Answers requests there, rather than taking events. */
+  endpoint?: { description?: string; request?: string; response?: string };
+}
+
+export type ControlFrame =
+  | { kind: "cancel"; re: number }
+  | { kind: "credit"; re: number; count: number }
+  | { kind: "interest"; add: WireInterest[]; remove: WireInterest[] }
+  | { kind: "ping" }
+  | { kind: "pong" }
+  | { kind: "bye"; message: string };
+
+export type Frame = EventFrame | RequestFrame | ResponseFrame | ErrorFrame | ControlFrame;
+
+/** Of a peer's texts about itself. */
+const TEXT_MAX = 4096;
+const INTERESTS_AT_ONCE_MAX = 20_000;
+const TIMEOUT_MS_MAX = 24 * 3600 * 1000;
+const FROM = /^[!-~]{1,200}$/;
+
+function fail(what: string): never {
+  throw new SymphonyError("bus/shape", `Cannot take the frame: ${what}`);
+}
+
+type Raw = Record<string, unknown>;
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isText = (value: unknown, max = TEXT_MAX): value is string => typeof value === "string" && value.length <= max;
+
+function checkHeader(raw: Raw, kind: string): void {
+  if (!isCount(raw["id"])) fail(`the id of a ${kind} is ${shown(raw["id"])}, expected a whole number`);
+  if (!isSubject(raw["to"])) fail(`a ${kind} goes to ${shown(raw["to"])}, expected a subject`);
+  if (typeof raw["at"] !== "number" || !(Math.abs(raw["at"]) < 8.64e15)) fail(`the time of a ${kind} is ${shown(raw["at"])}, expected milliseconds since 1970`);
+  if (raw["type"] !== undefined && !isText(raw["type"], 120)) fail(`the type of a ${kind} is ${shown(raw["type"])}, expected a text such as run/node@1`);
+  if (raw["correlation"] !== undefined && !isText(raw["correlation"], 256))
+    fail(`the correlation of a ${kind} is ${shown(raw["correlation"])}, expected a text of at most 256 characters`);
+  if (raw["from"] !== undefined && !(typeof raw["from"] === "string" && FROM.test(raw["from"])))
+    fail(`the sender of a ${kind} is ${shown(raw["from"])}, expected printable text of at most 200 characters`);
+  if (raw["hops"] !== undefined && !isCount(raw["hops"])) fail(`the hops of a ${kind} are ${shown(raw["hops"])}, expected a whole number`);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 60));
+  return typeof value === "number" || typeof value === "boolean" || value === undefined || value === null ? String(value) : `a ${typeof value}`;
+}
+
+function checkInterests(list: unknown): void {
+  if (!Array.isArray(list) || list.length > INTERESTS_AT_ONCE_MAX) fail(`interests are no list of at most ${INTERESTS_AT_ONCE_MAX}`);
+  for (const one of list as unknown[]) {
+    const { pattern, group, endpoint } = (typeof one === "object" && one !== null ? one : {}) as Raw;
+    if (!isPattern(pattern)) fail(`an interest has the pattern ${shown(pattern)}, expected one`);
+    if (group !== undefined && !isText(group, 256)) fail(`an interest has the group ${shown(group)}, expected a text`);
+    if (endpoint === undefined) continue;
+    if (typeof endpoint !== "object" || endpoint === null) fail("an endpoint is no object");
+    for (const key of ["description", "request", "response"])
+      if ((endpoint as Raw)[key] !== undefined && !isText((endpoint as Raw)[key], 1000)) fail(`the ${key} of an endpoint is no text of at most 1000 characters`);
+  }
+}
+
+/** The frame that a value is. Throws `bus/shape`, which says what is wrong. */
+export function readFrame(value: unknown): Frame {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) fail(`it is ${shown(value)}, expected an object`);
+  const raw = value as Raw;
+  switch (raw["kind"]) {
+    case "event":
+      checkHeader(raw, "event");
+      if (raw["group"] !== undefined && !isText(raw["group"], 256)) fail(`the group of an event is ${shown(raw["group"])}, expected a text`);
+      break;
+    case "request":
+      checkHeader(raw, "request");
+      if (!isCount(raw["timeoutMs"]) || raw["timeoutMs"] < 1 || raw["timeoutMs"] > TIMEOUT_MS_MAX)
+        fail(`the time-out of a request is ${shown(raw["timeoutMs"])}, expected 1 to ${TIMEOUT_MS_MAX} ms`);
+      break;
+    case "response":
+      if (!isCount(raw["re"])) fail(`a response answers ${shown(raw["re"])}, expected a request's number`);
+      if (raw["type"] !== undefined && !isText(raw["type"], 120)) fail(`the type of a response is ${shown(raw["type"])}, expected a text`);
+      break;
+    case "error":
+      if (raw["re"] !== undefined && !isCount(raw["re"])) fail(`an error answers ${shown(raw["re"])}, expected a request's number`);
+      if (!isText(raw["code"], 100) || !isText(raw["message"], 64 * 1024)) fail("an error has no code and message");
+      if (raw["detail"] !== undefined && !isText(raw["detail"])) fail("an error's detail is no text");
+      if (raw["retryAfterMs"] !== undefined && !isCount(raw["retryAfterMs"])) fail("an error's retryAfterMs is no whole number");
+      if (
+        raw["faults"] !== undefined &&
+        !(Array.isArray(raw["faults"]) && raw["faults"].length <= 1000 && raw["faults"].every((one: Raw | null) => isText(one?.["path"]) && isText(one?.["message"])))
+      )
+        fail("an error's faults are no list of paths and messages");
+      break;
+    case "cancel":
+      if (!isCount(raw["re"])) fail(`a cancel is for ${shown(raw["re"])}, expected a request's number`);
+      break;
+    case "credit":
+      if (!isCount(raw["re"]) || !isCount(raw["count"]) || raw["count"] > 1_000_000) fail("a credit has no request's number and count");
+      break;
+    case "interest":
+      checkInterests(raw["add"]);
+      checkInterests(raw["remove"]);
+      break;
+    case "ping":
+    case "pong":
+      break;
+    case "bye":
+      if (!isText(raw["message"])) fail("a bye has no message");
+      break;
+    default:
+      fail(`its kind is ${shown(raw["kind"])}, expected event, request, response, error, cancel, credit, interest, ping, pong or bye`);
+  }
+  return value as Frame;
+}
+
+/** An error as it crosses a link: code, message, what a person or a retry needs; no cause and no stack. */
+export function errorFrame(re: number | undefined, error: SymphonyError, at: number, to?: string): ErrorFrame {
+  return {
+    kind: "error",
+    ...(re === undefined ? {} : { re }),
+    at,
+    ...(to === undefined ? {} : { to }),
+    code: error.code,
+    message: error.message.slice(0, 64 * 1024),
+    ...(error.retryable ? { retryable: true } : {}),
+    ...(error.retryAfterMs > 0 ? { retryAfterMs: error.retryAfterMs } : {}),
+    ...(error.detail === undefined ? {} : { detail: error.detail.slice(0, TEXT_MAX) }),
+    ...(error.faults.length > 0
+      ? { faults: error.faults.slice(0, 1000).map(({ path, message }) => ({ path: path.slice(0, TEXT_MAX), message: message.slice(0, TEXT_MAX) })) }
+      : {}),
+  };
+}
+
+/** The error that a far peer told. A code that isn't known here becomes `bus/handler`. */
+export function errorOf({ code, message, retryable, retryAfterMs, detail, faults }: ErrorFrame): SymphonyError {
+  const known = Object.hasOwn(CODES, code);
+  return new SymphonyError(known ? (code as ErrorCode) : "bus/handler", known ? message : `${code}: ${message}`, {
+    ...(retryable === undefined ? {} : { retryable: retryable === true }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    detail,
+    ...(faults === undefined ? {} : { faults: faults as Fault[] }),
+  });
+}
+
+/** An interest in one text: the same for the same. */
+export function interestKey({ pattern, group, endpoint }: WireInterest): string {
+  return `${endpoint ? "answers" : "takes"} ${JSON.stringify(group ?? null)} ${pattern}`;
+}
+
+export function endpointOf({ pattern, group, endpoint }: WireInterest): Endpoint {
+  return { pattern, ...(group === undefined ? {} : { group }), ...endpoint };
+}

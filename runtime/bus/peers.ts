@@ -1,0 +1,176 @@
+// All links of a bus: those that come in, and those that are kept to addresses and made again when they are lost. Tells of them on
+// `bus.peer.joined`, `bus.peer.left` and `bus.peer.lost`.
+import { type Clock, systemClock } from "../clock.ts";
+import { SymphonyError } from "../error.ts";
+import type { Connection } from "../transport/connection.ts";
+import type { Bus } from "./bus.ts";
+import { createLink, type Link, type LinkCounts, type LinkOptions } from "./link.ts";
+
+export interface RetryPolicy {
+  /** In a row without a link between them; then it is given up. 5 by default. */
+  attempts?: number;
+  /** The first wait is up to so long, each further one up to twice the one before; at random, so that many don't come at once. 100 by default. */
+  baseMs?: number;
+  /** No wait is longer; 5000 by default. */
+  maxMs?: number;
+}
+
+/** A link that is made again when it is lost. */
+export interface Kept {
+  readonly address: string;
+  /** The link as it is now; undefined while there is none. */
+  readonly link: Link | undefined;
+  /** Resolves with the link as soon as there is one. Rejects when it was given up. */
+  ready(): Promise<Link>;
+  /** Lets it go; it is closed when nobody else keeps it. */
+  release(): Promise<void>;
+  /** Resolves when it is let go, or given up with the error of the last attempt. */
+  readonly done: Promise<SymphonyError | undefined>;
+}
+
+export interface Peers {
+  /** Who has come in. Undefined where it was refused; `onRefusal` was told. */
+  accept(connection: Connection): Promise<Link | undefined>;
+  /** The one link to an address, shared by all who ask for it. What was under way when it is lost fails as retryable; subscriptions come back with it. */
+  keep(address: string, retry?: RetryPolicy): Kept;
+  list(): { peer: string; address: string; counts: LinkCounts }[];
+  links(): Link[];
+  close(): Promise<void>;
+}
+
+export interface PeersOptions extends Pick<LinkOptions, "peerOf" | "types" | "encodings" | "heartbeatMs" | "heartbeatsMissed" | "onRefusal"> {
+  bus: Bus;
+  /** A connection to an address such as `unix:/run/symphony.sock` or `ws://host:port`. */
+  dial?: (address: string) => Promise<Connection>;
+  clock?: Clock;
+  /** Between 0 and 1. */
+  random?: () => number;
+}
+
+export function createPeers(options: PeersOptions): Peers {
+  const { bus, dial, clock = systemClock, random = Math.random } = options;
+  const links = new Set<Link>();
+  const kept = new Map<string, { kept: Kept; holders: number; stop: () => Promise<void> }>();
+  let isClosed = false;
+
+  function tell(what: "joined" | "left" | "lost", facts: object): void {
+    try {
+      void bus.publish(`bus.peer.${what}`, facts);
+    } catch {
+      // the bus is closed, or its subscribers are full and counted it
+    }
+  }
+
+  async function open(connection: Connection, side: LinkOptions["side"]): Promise<Link> {
+    const link = await createLink({ ...options, connection, side, clock });
+    links.add(link);
+    tell("joined", { peer: link.peer, address: link.address });
+    void link.closed.then((error) => {
+      links.delete(link);
+      tell("left", { peer: link.peer, address: link.address, ...(error ? { code: error.code, message: error.message } : {}) });
+    });
+    if (isClosed) await link.close();
+    return link;
+  }
+
+  function keepAt(address: string, { attempts = 5, baseMs = 100, maxMs = 5000 }: RetryPolicy): { kept: Kept; stop: () => Promise<void> } {
+    if (!dial) throw new SymphonyError("bus/invalid", `Cannot connect to ${address}: this bus was given no way to connect`);
+    const done = Promise.withResolvers<SymphonyError | undefined>();
+    let link: Link | undefined;
+    let isOver = false;
+    let wake = (): void => {};
+    let waiting: { resolve: (link: Link) => void; reject: (cause: unknown) => void }[] = [];
+    const over = (error: SymphonyError | undefined): void => {
+      isOver = true;
+      for (const { reject } of waiting.splice(0)) reject(error ?? new SymphonyError("bus/closed", `The link to ${address} was let go`));
+      done.resolve(error);
+    };
+
+    void (async () => {
+      let failed = 0;
+      while (!isOver) {
+        try {
+          link = await open(await dial(address), "connect");
+          failed = 0;
+          for (const { resolve } of waiting.splice(0)) resolve(link);
+          await link.closed;
+          link = undefined;
+        } catch (cause) {
+          const error = cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot connect to ${address}: ${String(cause)}`, { cause, retryable: true });
+          // who is refused is refused the next time too
+          if (isOver) return;
+          if (!error.retryable || ++failed >= attempts) {
+            tell("lost", { address, code: error.code, message: error.message, attempts: failed });
+            kept.delete(address);
+            over(error);
+            return;
+          }
+        }
+        if (isOver) return;
+        const most = Math.min(maxMs, baseMs * 2 ** Math.max(0, failed - 1));
+        await new Promise<void>((resolve) => {
+          const cancel = clock.after(Math.ceil(random() * most), resolve);
+          wake = () => {
+            cancel();
+            resolve();
+          };
+        });
+      }
+    })();
+
+    return {
+      kept: {
+        address,
+        get link() {
+          return link;
+        },
+        ready: () =>
+          link ? Promise.resolve(link) : isOver ? done.promise.then((error) => Promise.reject(error)) : new Promise((resolve, reject) => void waiting.push({ resolve, reject })),
+        release: () => release(address),
+        done: done.promise,
+      },
+      async stop() {
+        if (isOver) return;
+        over(undefined);
+        wake();
+        await link?.close();
+        waiting = [];
+      },
+    };
+  }
+
+  async function release(address: string): Promise<void> {
+    const one = kept.get(address);
+    if (!one || --one.holders > 0) return;
+    kept.delete(address);
+    await one.stop();
+  }
+
+  return {
+    links: () => [...links],
+    async accept(connection) {
+      try {
+        return await open(connection, "accept");
+      } catch {
+        // onRefusal was told
+        return undefined;
+      }
+    },
+    keep(address, retry = {}) {
+      const there = kept.get(address);
+      if (there) {
+        there.holders++;
+        return there.kept;
+      }
+      const made = keepAt(address, retry);
+      kept.set(address, { ...made, holders: 1 });
+      return made.kept;
+    },
+    list: () => [...links].map((link) => ({ peer: link.peer, address: link.address, counts: link.counts() })),
+    async close() {
+      isClosed = true;
+      await Promise.all([...[...kept.values()].map(({ stop }) => stop()), ...[...links].map((link) => link.close())]);
+      kept.clear();
+    },
+  };
+}
