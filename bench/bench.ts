@@ -15,6 +15,9 @@ const BENCHES: Record<string, () => Promise<{ bench(): Promise<void> }>> = {
   step: () => import("./step.ts"),
   launch: () => import("./launch.ts"),
   permissions: () => import("./permissions.ts"),
+  bus: () => import("./bus.ts"),
+  codec: () => import("./codec.ts"),
+  links: () => import("./links.ts"),
 };
 
 /** Run only when they are named: they take minutes, and bring what takes hundreds of megabytes. */

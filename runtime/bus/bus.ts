@@ -9,7 +9,7 @@ import { Message } from "./message.ts";
 import { createQueue, type Items, type WhenFull } from "./queue.ts";
 import { createRoutes, type Route, type Turn } from "./routes.ts";
 import { checkSubject } from "./subject.ts";
-import { createTimerWheel, type TimerWheel } from "./timer-wheel.ts";
+import { createTimerWheel, Timeout, type TimerWheel } from "./timer-wheel.ts";
 
 /** What was published, one by one or in batches. */
 export type Subscription = Items<Message>;
@@ -168,7 +168,6 @@ export function createBus({
   const wheel: TimerWheel = createTimerWheel(clock);
   const inboxes = new Set<Subscription>();
   const watchers = new Set<() => void>();
-  const pending = new Set<(cause: SymphonyError) => void>();
   const counts: BusCounts = {
     published: 0,
     delivered: 0,
@@ -182,6 +181,9 @@ export function createBus({
     waiting: 0,
     latency: new Array<number>(LATENCIES).fill(0),
   };
+  // counted apart: they are what each message touches
+  let published = 0;
+  let delivered = 0;
   let id = 0;
   let closed = false;
 
@@ -206,7 +208,7 @@ export function createBus({
 
   function hand(receiver: Receiver, message: Message, group: string | undefined): void | Promise<void> {
     try {
-      counts.delivered++;
+      delivered++;
       return receiver.take(message, group);
     } catch (cause) {
       if (cause instanceof SymphonyError && cause.code === "bus/full") throw cause;
@@ -371,39 +373,73 @@ export function createBus({
     counts.latency[bucket] = (counts.latency[bucket] as number) + 1;
   }
 
-  /** The answer of a promise, unless something else comes first. */
-  function awaitAnswer(answer: PromiseLike<unknown>, call: CallOf, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
-    const { subject } = call.message;
-    return new Promise((resolve, reject) => {
-      const since = clock.elapsed();
-      const end = (): boolean => {
-        if (!pending.delete(give)) return false;
-        counts.waiting--;
-        wheel.cancel(timeout);
-        signal?.removeEventListener("abort", onAbort);
-        return true;
-      };
-      const give = (cause: SymphonyError): void => {
-        if (!end()) return;
-        call.abort(cause);
-        reject(cause);
-      };
-      const onAbort = (): void => give(cancelled(subject, signal?.reason));
-      pending.add(give);
+  /** Waits for an answer, its time-out, its signal or the end of the bus, whichever comes first. */
+  class Waiting extends Timeout {
+    readonly #call: CallOf;
+    readonly #timeoutMs: number;
+    readonly #since = clock.elapsed();
+    readonly #resolve: (value: unknown) => void;
+    readonly #reject: (cause: unknown) => void;
+    readonly #signal: AbortSignal | undefined;
+    readonly #onAbort: (() => void) | undefined;
+    #isOver = false;
+
+    constructor(call: CallOf, timeoutMs: number, signal: AbortSignal | undefined, resolve: (value: unknown) => void, reject: (cause: unknown) => void) {
+      super();
+      this.#call = call;
+      this.#timeoutMs = timeoutMs;
+      this.#signal = signal;
+      this.#resolve = resolve;
+      this.#reject = reject;
       counts.waiting++;
-      const timeout = wheel.add(timeoutMs, () => give(late(subject, timeoutMs)));
-      signal?.addEventListener("abort", onAbort);
+      wheel.insert(timeoutMs, this);
+      if (!signal) return;
+      this.#onAbort = () => this.giveUp(cancelled(call.message.subject, signal.reason));
+      signal.addEventListener("abort", this.#onAbort);
+    }
+
+    #end(): boolean {
+      if (this.#isOver) return false;
+      this.#isOver = true;
+      counts.waiting--;
+      wheel.cancel(this);
+      if (this.#onAbort) this.#signal?.removeEventListener("abort", this.#onAbort);
+      return true;
+    }
+
+    expire(): void {
+      this.giveUp(late(this.#call.message.subject, this.#timeoutMs));
+    }
+
+    giveUp(cause: SymphonyError): void {
+      if (!this.#end()) return;
+      this.#call.abort(cause);
+      this.#reject(cause);
+    }
+
+    answered(value: unknown): void {
+      if (!this.#end()) return;
+      note(this.#since);
+      this.#resolve(value);
+    }
+
+    failed(cause: unknown): void {
+      if (!this.#end()) return;
+      note(this.#since);
+      this.#reject(refusalOf(cause, this.#call.message.subject));
+    }
+  }
+
+  /** The answer of a promise, unless something else comes first. */
+  function awaitAnswer(answer: PromiseLike<unknown>, call: CallOf, timeoutMs: number, signal: AbortSignal | undefined, takesStream: boolean): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const waiting = new Waiting(call, timeoutMs, signal, resolve, reject);
       answer.then(
         (value) => {
-          if (!end()) return;
-          note(since);
-          resolve(value);
+          if (!takesStream && isStream(value)) waiting.failed(manyAnswers(value, call.message));
+          else waiting.answered(value);
         },
-        (cause: unknown) => {
-          if (!end()) return;
-          note(since);
-          reject(refusalOf(cause, subject));
-        },
+        (cause: unknown) => waiting.failed(cause),
       );
     });
   }
@@ -462,7 +498,7 @@ export function createBus({
   function once(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): Promise<unknown> {
     try {
       const { answer, call } = ask(message, timeoutMs, false, signal);
-      if (isPromise(answer)) return awaitAnswer(answer, call, timeoutMs, signal).then((value) => (isStream(value) ? Promise.reject(manyAnswers(value, message)) : value));
+      if (isPromise(answer)) return awaitAnswer(answer, call, timeoutMs, signal, false);
       if (isStream(answer)) return Promise.reject(manyAnswers(answer, message));
       return Promise.resolve(answer);
     } catch (cause) {
@@ -479,7 +515,7 @@ export function createBus({
 
   async function* many(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): AsyncGenerator<unknown, void> {
     const { answer, call } = ask(message, timeoutMs, true, signal);
-    const first = isPromise(answer) ? await awaitAnswer(answer, call, timeoutMs, signal) : answer;
+    const first = isPromise(answer) ? await awaitAnswer(answer, call, timeoutMs, signal, true) : answer;
     if (!isStream(first)) {
       yield first;
       return;
@@ -488,7 +524,7 @@ export function createBus({
     let isOver = false;
     try {
       for (;;) {
-        const { value, done } = (await awaitAnswer(iterator.next(), call, timeoutMs, signal)) as IteratorResult<unknown>;
+        const { value, done } = (await awaitAnswer(iterator.next(), call, timeoutMs, signal, true)) as IteratorResult<unknown>;
         if (done) {
           isOver = true;
           return;
@@ -537,7 +573,7 @@ export function createBus({
     name,
     publish(subject, payload, options = NOTHING) {
       if (closed) throw new SymphonyError("bus/closed", `Cannot publish on ${JSON.stringify(subject)}: the bus ${name} is closed`);
-      counts.published++;
+      published++;
       return deliver(outgoing(subject, payload, options), true, undefined);
     },
     on(pattern, handler, { group } = {}) {
@@ -578,7 +614,7 @@ export function createBus({
       return respond({ endpoint: { pattern, ...options }, link: undefined, answer: (call) => answerer(call.message.payload, call) });
     },
     endpoints: () => [...responders.patterns()].map(({ target }) => target.endpoint),
-    counts: () => ({ ...counts, latency: [...counts.latency] }),
+    counts: () => ({ ...counts, published, delivered, latency: [...counts.latency] }),
     far: {
       receive,
       respond,
@@ -604,7 +640,7 @@ export function createBus({
       closed = true;
       for (const inbox of [...inboxes]) inbox.close();
       const cause = new SymphonyError("bus/closed", `The bus ${name} was closed before the answer came`);
-      for (const give of [...pending]) give(cause);
+      for (const one of wheel.all()) if (one instanceof Waiting) one.giveUp(cause);
       wheel.close();
     },
   };

@@ -2,24 +2,32 @@
 import type { Clock } from "../clock.ts";
 
 /** What is due at some time. */
-export class Timeout {
+export abstract class Timeout {
   /** Ticks since the wheel was made. */
-  readonly due: number;
-  call: (() => void) | undefined;
-  before: Timeout | undefined;
-  after: Timeout | undefined;
+  due = 0;
+  before: Timeout | undefined = undefined;
+  after: Timeout | undefined = undefined;
   slot = -1;
+  /** Called when its time has come, out of the wheel. */
+  abstract expire(): void;
+}
 
-  constructor(due: number, call: (() => void) | undefined) {
-    this.due = due;
-    this.call = call;
+class Call extends Timeout {
+  readonly expire: () => void;
+  constructor(expire: () => void) {
+    super();
+    this.expire = expire;
   }
 }
 
 export interface TimerWheel {
   /** Calls once, after `ms` milliseconds at the earliest and a tick later at the latest. */
   add(ms: number, call: () => void): Timeout;
+  /** The same for one that is at hand, and isn't in the wheel. */
+  insert(ms: number, timeout: Timeout): void;
   cancel(timeout: Timeout): void;
+  /** Those that are in it. */
+  all(): Timeout[];
   readonly size: number;
   /** Calls nothing any more. */
   close(): void;
@@ -32,6 +40,8 @@ const SLOTS = 512;
 const AHEAD = 32;
 /** So late, and the process was held up: what has come meanwhile is heard before anything is called late. */
 const STALL_MS = 40;
+/** The slot of what is out of the wheel and will be called next. */
+const EXPIRED = -2;
 
 export function createTimerWheel(clock: Clock): TimerWheel {
   const slots: (Timeout | undefined)[] = new Array(SLOTS).fill(undefined);
@@ -46,11 +56,11 @@ export function createTimerWheel(clock: Clock): TimerWheel {
 
   function unlink(timeout: Timeout): void {
     const { slot, before, after } = timeout;
+    timeout.slot = -1;
     if (slot < 0) return;
     if (before) before.after = after;
     else slots[slot] = after;
     if (after) after.before = before;
-    timeout.slot = -1;
     timeout.before = undefined;
     timeout.after = undefined;
     size--;
@@ -75,11 +85,16 @@ export function createTimerWheel(clock: Clock): TimerWheel {
     for (let tick = Math.max(done + 1, now - SLOTS + 1); tick <= now; tick++) for (let one = slots[tick % SLOTS]; one; one = one.after) if (one.due <= now) late.push(one);
     done = now;
     late.sort((a, b) => a.due - b.due);
-    for (const one of late) unlink(one);
     for (const one of late) {
-      const { call } = one;
-      one.call = undefined;
-      call?.();
+      unlink(one);
+      one.slot = EXPIRED;
+    }
+    for (const one of late) {
+      // one before it may have taken it back
+      if (one.slot === EXPIRED) {
+        one.slot = -1;
+        one.expire();
+      }
     }
     if (size > 0 && !closed) setNext();
   }
@@ -90,26 +105,36 @@ export function createTimerWheel(clock: Clock): TimerWheel {
     set(next);
   }
 
+  function insert(ms: number, timeout: Timeout): void {
+    if (closed) return;
+    const now = clock.elapsed() - start;
+    const due = tickOf(now + Math.min(ms, MS_MAX)) + 1;
+    const slot = due % SLOTS;
+    const first = slots[slot];
+    timeout.due = due;
+    timeout.slot = slot;
+    timeout.before = undefined;
+    timeout.after = first;
+    if (first) first.before = timeout;
+    slots[slot] = timeout;
+    size++;
+    if (!alarm || due < alarm.tick) set(Math.min(due, tickOf(now) + AHEAD));
+  }
+
   return {
     add(ms, call) {
-      const now = clock.elapsed() - start;
-      const due = tickOf(now + Math.min(ms, MS_MAX)) + 1;
-      const timeout = new Timeout(due, call);
-      if (closed) return timeout;
-      const slot = due % SLOTS;
-      const first = slots[slot];
-      timeout.slot = slot;
-      timeout.after = first;
-      if (first) first.before = timeout;
-      slots[slot] = timeout;
-      size++;
-      if (!alarm || due < alarm.tick) set(Math.min(due, tickOf(now) + AHEAD));
+      const timeout = new Call(call);
+      insert(ms, timeout);
       return timeout;
     },
-    cancel(timeout) {
-      timeout.call = undefined;
-      unlink(timeout);
-    },
+    insert,
+    cancel: unlink,
+    all: () =>
+      slots.flatMap((first) => {
+        const list: Timeout[] = [];
+        for (let one = first; one; one = one.after) list.push(one);
+        return list;
+      }),
     get size() {
       return size;
     },

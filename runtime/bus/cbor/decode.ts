@@ -87,6 +87,7 @@ export function decodeCbor(source: Uint8Array, { limits: bounds = CBOR_LIMITS, r
     // nothing of the message is kept alive
     bytes = NO_BYTES;
     view = NO_VIEW;
+    whole = undefined;
     records = undefined;
   }
 }
@@ -228,7 +229,10 @@ function readText(head: number, where: number): string {
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Bun's and Node's own way out of Latin-1, which is several times faster than TextDecoder on short texts. */
 const latin1Slice = (globalThis as { Buffer?: { prototype: { latin1Slice?: (this: Uint8Array, from: number, to: number) => string } } }).Buffer?.prototype.latin1Slice;
-const LATIN1_FROM = 12;
+/** Up to so many bytes a message is made a text once, and its texts are parts of that; they keep it alive. */
+const WHOLE_MAX = 4096;
+let whole: string | undefined;
+const SHORT = 12;
 
 function text(length: number, where: number): string {
   const from = at;
@@ -238,8 +242,12 @@ function text(length: number, where: number): string {
   let any = 0;
   for (let i = from; i < to; i++) any |= bytes[i] as number;
   if (any < 0x80) {
-    if (length < LATIN1_FROM) return ascii(from, to);
-    if (latin1Slice) return latin1Slice.call(bytes, from, to);
+    if (latin1Slice) {
+      if (end > WHOLE_MAX) return length < SHORT ? ascii(from, to) : latin1Slice.call(bytes, from, to);
+      whole ??= latin1Slice.call(bytes, 0, end);
+      return whole.substring(from, to);
+    }
+    if (length < SHORT) return ascii(from, to);
   }
   try {
     return utf8.decode(bytes.subarray(from, to));
@@ -276,10 +284,20 @@ function key(length: number, where: number): string {
       return keyTexts[slot] as string;
     }
   }
-  const made = text(length, where);
+  // not a part of the whole message, which it would keep alive
+  const made = keyText(length, where);
   keyBytes[slot] = bytes.slice(from, from + length);
   keyTexts[slot] = made;
   return made;
+}
+
+function keyText(length: number, where: number): string {
+  const from = at;
+  let any = 0;
+  for (let i = from; i < from + length; i++) any |= bytes[i] as number;
+  if (any >= 0x80) return text(length, where);
+  at = from + length;
+  return ascii(from, at);
 }
 
 function readArray(head: number, where: number): unknown[] {
