@@ -51,9 +51,19 @@ export async function bench(): Promise<void> {
     sample: `the mean of ${SIZE}`,
     rounds: 8,
     contestants: [
-      { what: "three calls", block: () => batches(50, SIZE, () => { for (const one of functions) one(payload); }) },
+      {
+        what: "three calls",
+        block: () =>
+          batches(50, SIZE, () => {
+            for (const one of functions) one(payload);
+          }),
+      },
       { what: "eventemitter3, by the name", block: () => batches(50, SIZE, () => emitter.emit("run.7.node", payload)) },
-      { what: "the bus, through a pattern", beside: ["eventemitter3, by the name", "moleculer emit, through a pattern"], block: () => batches(50, SIZE, () => bus.publish("run.7.node", payload)) },
+      {
+        what: "the bus, through a pattern",
+        beside: ["eventemitter3, by the name", "moleculer emit, through a pattern"],
+        block: () => batches(50, SIZE, () => bus.publish("run.7.node", payload)),
+      },
       { what: "the bus, 4096 subjects, 1000 other patterns", block: () => batches(50, SIZE, () => manyBus.publish(subjects[next++ & 4095] as string, payload)) },
       { what: "moleculer emit, through a pattern", block: () => awaitedBatches(5, SIZE, () => broker.emit("run.7.node", payload)) },
     ],

@@ -25,7 +25,8 @@ export async function bench(): Promise<void> {
   const asTheirRecords = theirRecords.encode(MESSAGE);
   for (const value of [decodeCbor(asPlain), decodeCbor(asCompact, { records }), theirs.decode(asPlain), theirReader.decode(asTheirRecords)]) same("a decoder", value, MESSAGE);
   console.log(`JSON ${json.length} bytes, plain ${asPlain.length}, compact ${asCompact.length}`);
-  const contestants = (...list: [what: string, beside: string[], work: () => unknown][]) => list.map(([what, beside, work]) => ({ what, beside, block: () => batches(60, SIZE, work) }));
+  const contestants = (...list: [what: string, beside: string[], work: () => unknown][]) =>
+    list.map(([what, beside, work]) => ({ what, beside, block: () => batches(60, SIZE, work) }));
   await race({
     title: "Write",
     unit: "us",

@@ -4,7 +4,7 @@ import { keepLarge, parseEvent, type RunResult } from "../../pit/mod.ts";
 import { SymphonyError } from "../../runtime/mod.ts";
 import type { Backstage } from "../stage.ts";
 import type { Begun, Home, LiveRun, Told } from "./home.ts";
-import { type Answer, PROTOCOL, type Question, readError, readLines, readResult, say, socketPath, spellOrder } from "./wire.ts";
+import { type Answer, PROTOCOL, type Question, readError, readFrames, readResult, say, socketPath, spellOrder } from "./wire.ts";
 
 const GREETING_MS_MAX = 3000;
 
@@ -100,7 +100,7 @@ async function open(path: string): Promise<{ socket: Socket; pid: number; listen
     };
     socket.on("error", gone);
     socket.on("close", gone);
-    readLines(socket, (json) => {
+    readFrames(socket, (json) => {
       if (listener) listener(json as Answer);
       else {
         clearTimeout(timer);

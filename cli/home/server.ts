@@ -7,7 +7,7 @@ import { spellEvent, type ValueStore } from "../../pit/mod.ts";
 import { type RunEvent, SymphonyError } from "../../runtime/mod.ts";
 import version from "../../package.json" with { type: "json" };
 import type { Following, Home } from "./home.ts";
-import { PROTOCOL, Question, readLines, readOrder, say, spellError, spellResult } from "./wire.ts";
+import { PROTOCOL, Question, readFrames, readOrder, say, sayText, spellError, spellResult } from "./wire.ts";
 
 /** Sent to one client and not yet taken, before it is left behind. */
 const UNSENT_BYTES_MAX = 4 * 1024 * 1024;
@@ -127,7 +127,7 @@ function serve(home: Home, socket: Socket, store: ValueStore, onClose: () => voi
         say(socket, { id, snapshot: told.snapshot });
       } else {
         last = told.event.n;
-        socket.write(`{"id":${id},"event":${lineOf(told.event)}}\n`);
+        sayText(socket, `{"id":${id},"event":${lineOf(told.event)}}`);
       }
     });
     following = own;
@@ -160,7 +160,7 @@ function serve(home: Home, socket: Socket, store: ValueStore, onClose: () => voi
   }
 
   say(socket, { symphony: version.version, protocol: PROTOCOL, pid: process.pid });
-  readLines(socket, (json) => {
+  readFrames(socket, (json) => {
     const read = Question.safeParse(json);
     if (!read.success) {
       const id = (json as { id?: unknown } | null)?.id;

@@ -1,4 +1,4 @@
-// What an owner and its clients say to each other: one JSON object a line over a Unix socket that only this user can reach. A
+// What an owner and its clients say to each other: JSON objects, one in each frame, over a Unix socket that only this user can reach. A
 // client's questions have numbers; each is answered once, and one that follows a run is told things until its end.
 import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync } from "node:fs";
@@ -9,13 +9,12 @@ import process from "node:process";
 import { z } from "zod";
 import { type Durability, isOrigin, type RunResult, readPart, readValues, type RunSnapshot, spellPart, spellValues, type ValueStore } from "../../pit/mod.ts";
 import { CODES, type ErrorCode, type RunOrigin, type RunPart, SymphonyError } from "../../runtime/mod.ts";
+import { createFrameReader, packFrames } from "../../runtime/transport/frames.ts";
 import type { Order } from "./home.ts";
 import { ownerFolder } from "./lock.ts";
 
 /** Raised when what is said changes. */
-export const PROTOCOL = 2;
-/** Inputs of a run travel in one. */
-const LINE_BYTES_MAX = 64 * 1024 * 1024;
+export const PROTOCOL = 3;
 /** The least that all systems take for a socket's path, without its end. */
 const PATH_BYTES_MAX = 100;
 
@@ -83,7 +82,7 @@ interface WireError {
   detail?: string;
 }
 
-/** What an owner says. The first line of a connection is its greeting. */
+/** What an owner says. The first frame of a connection is its greeting. */
 export type Answer =
   | { symphony: string; protocol: number; pid: number }
   | { id: number; answer: unknown }
@@ -140,35 +139,44 @@ export function socketPath(home: string): string {
   return join(folder, createHash("sha256").update(own).digest("hex").slice(0, 16));
 }
 
-/** Calls `take` with each line's JSON, however the bytes come. A line that is too long or no JSON ends the connection. */
-export function readLines(socket: Socket, take: (json: unknown) => void): void {
-  const decoder = new TextDecoder();
-  let parts: Uint8Array[] = [];
-  let held = 0;
-  socket.on("data", (chunk: Uint8Array) => {
-    let from = 0;
-    for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
-      const line = parts.length === 0 ? chunk.subarray(from, end) : Buffer.concat([...parts, chunk.subarray(from, end)]);
-      parts = [];
-      held = 0;
-      from = end + 1;
+/** Calls `take` with each frame's JSON, however the bytes come. What is no frame or no JSON ends the connection. */
+export function readFrames(socket: Socket, take: (json: unknown) => void): void {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const reader = createFrameReader(
+    (frame) => {
+      if (socket.destroyed) return;
       let json: unknown;
       try {
-        json = JSON.parse(decoder.decode(line));
+        json = JSON.parse(decoder.decode(frame));
       } catch {
         socket.destroy();
         return;
       }
       take(json);
+    },
+    { refuse: (what) => new NoFrame(what) },
+  );
+  socket.on("data", (chunk: Uint8Array) => {
+    try {
+      void reader.push(chunk);
+    } catch (cause) {
+      if (!(cause instanceof NoFrame)) throw cause;
+      socket.destroy();
     }
-    if (from >= chunk.length) return;
-    parts.push(Uint8Array.from(chunk.subarray(from)));
-    held += chunk.length - from;
-    if (held > LINE_BYTES_MAX) socket.destroy();
   });
 }
 
+class NoFrame extends Error {}
+
 /** False when the other side has not yet taken what was sent before. */
 export function say(socket: Socket, what: Question | Answer): boolean {
-  return socket.write(`${JSON.stringify(what)}\n`);
+  return sayText(socket, JSON.stringify(what));
+}
+
+/** The same, already spelled. */
+export function sayText(socket: Socket, json: string): boolean {
+  const bytes = new TextEncoder().encode(json);
+  let goesOn = true;
+  for (const chunk of packFrames([bytes])) goesOn = socket.write(chunk);
+  return goesOn;
 }

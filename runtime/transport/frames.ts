@@ -54,10 +54,18 @@ function together(frames: readonly Uint8Array[], from: number, to: number, size:
   return chunk;
 }
 
+export interface FrameReaderOptions {
+  frameMax?: number;
+  /** The chunks that it is given are its own from then on; else what it keeps of them is a copy. True by default. */
+  ownsChunks?: boolean;
+  /** Of a length that no frame has; `bus/limit` by default. */
+  refuse?: (what: string) => Error;
+}
+
 export interface FrameReader {
   /**
-   * Takes what has come, which is its own from then on; a promise while what it makes isn't taken, until which no more should come. Throws
-   * `bus/limit` for a length that no frame has.
+   * Takes what has come; a promise while what it makes isn't taken, until which no more should come. Throws
+   * for a length that no frame has.
    */
   push(chunk: Uint8Array): void | Promise<void>;
   /** Bytes of a frame that hasn't come whole. */
@@ -65,7 +73,10 @@ export interface FrameReader {
 }
 
 /** Memory is taken for what has come, at most twice as much, never for what a length claims. */
-export function createFrameReader(take: TakeFrame, frameMax = FRAME_MAX): FrameReader {
+export function createFrameReader(
+  take: TakeFrame,
+  { frameMax = FRAME_MAX, ownsChunks = true, refuse = (what) => new SymphonyError("bus/limit", `Cannot read the frame: ${what}`) }: FrameReaderOptions = {},
+): FrameReader {
   /** What has come and was not handed over stands at its front. */
   let held: Uint8Array = NOTHING;
   let size = 0;
@@ -74,7 +85,7 @@ export function createFrameReader(take: TakeFrame, frameMax = FRAME_MAX): FrameR
 
   function lengthAt(bytes: Uint8Array, at: number): number {
     const length = ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)) >>> 0;
-    if (length === 0 || length > frameMax) throw new SymphonyError("bus/limit", `Cannot read the frame: its length is given as ${length} bytes, expected 1 to ${frameMax}`);
+    if (length === 0 || length > frameMax) throw refuse(`its length is given as ${length} bytes, expected 1 to ${frameMax}`);
     return length;
   }
 
@@ -88,10 +99,14 @@ export function createFrameReader(take: TakeFrame, frameMax = FRAME_MAX): FrameR
       at = end;
       if (wait) return wait.then(() => give(bytes, at));
     }
+    size = bytes.length - at;
+    if (size === 0) {
+      held = NOTHING;
+      return undefined;
+    }
     const rest = bytes.subarray(at);
     // a few bytes keep no large chunk alive
-    held = rest.length * 4 < rest.buffer.byteLength ? rest.slice() : rest;
-    size = rest.length;
+    held = !ownsChunks || size * 4 < rest.buffer.byteLength ? Uint8Array.prototype.slice.call(rest) : rest;
     wanted = size < HEAD ? HEAD : HEAD + lengthAt(rest, 0);
     return undefined;
   }

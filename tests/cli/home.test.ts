@@ -2,6 +2,7 @@
 import { describe, expect } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createConnection } from "node:net";
+import { createFrameReader, packFrames } from "../../runtime/transport/frames.ts";
 import { join } from "node:path";
 import { BOTH, finalOf, folder, folderOf, melody, PUBLISH, type Running, start, symphony, test, useCommand, warmHome } from "./command.ts";
 
@@ -140,25 +141,29 @@ test(
     const home = folder();
     const running = start(["run", waiting(3000), "--json"], { home });
     await running.until((stdout) => stdout.includes("node.waiting"));
-    const say = (text: string): Promise<string> =>
+    /** All that the owner says after its greeting. */
+    const sayBytes = (bytes: Uint8Array): Promise<string> =>
       new Promise((resolve, reject) => {
-        const socket = createConnection(join(home, "owner/socket"), () => socket.write(text));
-        let said = "";
-        socket.on("data", (chunk: Uint8Array) => {
-          said += new TextDecoder().decode(chunk);
-          if (said.split("\n").length > 2) socket.end();
+        const socket = createConnection(join(home, "owner/socket"), () => socket.write(bytes));
+        const said: string[] = [];
+        const reader = createFrameReader((frame) => {
+          said.push(new TextDecoder().decode(frame));
+          if (said.length > 1) socket.end();
         });
-        socket.on("close", () => resolve(said.split("\n").slice(1).join("\n")));
+        socket.on("data", (chunk: Uint8Array) => void reader.push(chunk));
+        socket.on("close", () => resolve(said.slice(1).join("\n")));
         socket.on("error", reject);
       });
-    expect(await say("not json\n")).toBe("");
-    expect(await say("null\n")).toBe("");
-    expect(await say('{"id":1,"ask":"nothing"}\n')).toContain('"code":"cli/usage"');
-    expect(await say('{"id":1,"ask":"remove","run":"../../etc"}\n')).toContain('"code":"cli/usage"');
-    expect(await say('{"id":1,"ask":"follow","run":"00000000-0000-0000-0000-000000000000"}\n')).toContain('"code":"run/unknown"');
+    const say = (text: string): Promise<string> => sayBytes(packFrames([new TextEncoder().encode(text)])[0] as Uint8Array);
+    expect(await sayBytes(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"))).toBe("");
+    expect(await say("not json")).toBe("");
+    expect(await say("null")).toBe("");
+    expect(await say('{"id":1,"ask":"nothing"}')).toContain('"code":"cli/usage"');
+    expect(await say('{"id":1,"ask":"remove","run":"../../etc"}')).toContain('"code":"cli/usage"');
+    expect(await say('{"id":1,"ask":"follow","run":"00000000-0000-0000-0000-000000000000"}')).toContain('"code":"run/unknown"');
     expect(
       await say(
-        `{"id":1,"ask":"begin","order":{"run":"00000000-0000-0000-0000-000000000000","durability":"process","approved":[],"attended":false,"start":{"origin":{},"inputs":{}}}}\n`,
+        `{"id":1,"ask":"begin","order":{"run":"00000000-0000-0000-0000-000000000000","durability":"process","approved":[],"attended":false,"start":{"origin":{},"inputs":{}}}}`,
       ),
     ).toContain('"error"');
     expect(finalOf(await running.ended).state).toBe("completed");

@@ -101,7 +101,7 @@ test("a payload that is cut off or damaged is refused as a breach, never with an
 
 test("a frame that says it is larger than any may be is refused at its head", () => {
   const head = new Uint8Array(5);
-  new DataView(head.buffer).setUint32(0, FRAME_BYTES_MAX + 1, true);
+  new DataView(head.buffer).setUint32(0, FRAME_BYTES_MAX + 2, true);
   expect(() => new FrameCutter().push(head, () => {})).toThrow(SymphonyError);
 });
 

@@ -1,13 +1,15 @@
-// The frames between the host and an isolate's process: a length, a type and a payload. Every read is checked, because
-// the far side may be hostile; knows nothing of processes.
+// What the host and an isolate's process say to each other: frames as all transports have them, each a type and a payload. Every read is
+// checked, because the far side may be hostile; knows nothing of processes.
 import { SymphonyError } from "../../error.ts";
+import { createFrameReader } from "../../transport/frames.ts";
 import type { Entry, Item, Value } from "../../value.ts";
 
 /** Types of frames; those from the host come first. */
 export const FRAME = { load: 1, call: 2, reply: 3, drop: 4, loaded: 11, host: 12, result: 13 } as const;
 
-/** The largest frame, either way. */
+/** The largest payload, either way. */
 export const FRAME_BYTES_MAX = 32 * 1024 * 1024;
+/** The length, which counts all behind it, and the type. */
 const HEADER = 5;
 /** Items in all lists of one frame: a null takes a byte on the wire and fifty in memory. */
 export const VALUES_MAX = 1_000_000;
@@ -151,7 +153,7 @@ export class FrameWriter {
       this.length = this.#frame;
       throw new RangeError(`a frame of ${size} bytes, at most ${FRAME_BYTES_MAX} can be sent`);
     }
-    this.#view.setUint32(this.#frame, size, true);
+    this.#view.setUint32(this.#frame, size + 1, true);
   }
 
   /** What was written, to be sent before the next `begin`; `copy` makes it safe to keep. */
@@ -451,48 +453,17 @@ export class FrameReader {
 
 /** Cuts a stream of chunks into frames; a chunk is no message. */
 export class FrameCutter {
-  #pending = new Uint8Array(0);
-  #length = 0;
+  #take: (type: number, payload: Uint8Array) => void = () => {};
+  readonly #reader = createFrameReader(
+    (frame) => {
+      this.#take(frame[0] as number, frame.subarray(1));
+    },
+    { frameMax: FRAME_BYTES_MAX + 1, ownsChunks: false, refuse: broken },
+  );
 
   /** Adds a chunk and hands each whole frame to `take`; a payload is only valid during that call. */
   push(chunk: Uint8Array, take: (type: number, payload: Uint8Array) => void): void {
-    if (this.#length === 0) {
-      const used = cut(chunk, take);
-      if (used < chunk.length) this.#keep(chunk.subarray(used));
-      return;
-    }
-    this.#keep(chunk);
-    const bytes = this.#pending.subarray(0, this.#length);
-    const used = cut(bytes, take);
-    if (used === 0) return;
-    const rest = bytes.slice(used);
-    this.#pending = new Uint8Array(0);
-    this.#length = 0;
-    if (rest.length > 0) this.#keep(rest);
+    this.#take = take;
+    void this.#reader.push(chunk);
   }
-
-  #keep(bytes: Uint8Array): void {
-    const needed = this.#length + bytes.length;
-    if (needed > this.#pending.length) {
-      const larger = new Uint8Array(Math.max(4096, needed, this.#pending.length * 2));
-      larger.set(this.#pending.subarray(0, this.#length));
-      this.#pending = larger;
-    }
-    this.#pending.set(bytes, this.#length);
-    this.#length = needed;
-  }
-}
-
-function cut(bytes: Uint8Array, take: (type: number, payload: Uint8Array) => void): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  while (bytes.length - at >= HEADER) {
-    const size = view.getUint32(at, true);
-    if (size > FRAME_BYTES_MAX) throw broken(`one of ${size} bytes, at most ${FRAME_BYTES_MAX} are allowed`);
-    if (bytes.length - at - HEADER < size) break;
-    const from = at + HEADER;
-    at = from + size;
-    take(bytes[from - 1] as number, bytes.subarray(from, at));
-  }
-  return at;
 }
