@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { createRandom } from "./components.ts";
+import { createRandom } from "./random.ts";
 
 export interface CorpusOptions {
   seed: number;

@@ -7,7 +7,8 @@ import type { CallResult } from "../runtime/extension/isolate/isolate.ts";
 import type { Prepared } from "../runtime/extension/prepare/prepare.ts";
 import type { Entry } from "../runtime/value.ts";
 import { wasmTools } from "../tasks/wasm-tools.ts";
-import { type Bench, type CallOptions, type CoreParts, componentOf, coreText, createBench, createRandom, guest, RESULT } from "./components.ts";
+import { type Bench, type CallOptions, type CoreParts, componentOf, coreText, createBench, guest, RESULT } from "./components.ts";
+import { createRandom } from "./random.ts";
 import { createLiarPlatform, type Lie } from "./guests/liar/liar.ts";
 
 const MEMORY_MIB = 128;

@@ -1,7 +1,7 @@
 // Random sequences of joins, leaves and messages on a bus, beside an oracle that compares name by name and keeps nothing. Shares no
 // code with the routes.
 import { type Bus, createBus } from "../runtime/bus/bus.ts";
-import { createRandom } from "./components.ts";
+import { createRandom } from "./random.ts";
 
 interface Member {
   n: number;

@@ -34,7 +34,7 @@ import {
   type StepTask,
   type TrackerPorts,
 } from "../pit/mod.ts";
-import { createRandom } from "./components.ts";
+import { createRandom } from "./random.ts";
 import { Disk } from "./disk.ts";
 
 type Random = (below: number) => number;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { discoverExtensions, planMelody, readMelody } from "../runtime/mod.ts";
-import { createRandom } from "./components.ts";
+import { createRandom } from "./random.ts";
 import { createCorpus } from "./corpus.ts";
 import { runForeign } from "./foreign.ts";
 import { createTestPlatform, root } from "./platform.ts";

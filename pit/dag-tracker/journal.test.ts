@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { createEventLog, parseManifest, type Plan, planMelody, type RunEvent, readMelody, SymphonyError, type Value, valueToJson } from "../../runtime/mod.ts";
 import { createBrowserPlatform, createMemoryStorage } from "../../runtime/platform/browser.ts";
-import { createRandom } from "../../tests/components.ts";
+import { createRandom } from "../../tests/random.ts";
 import { Disk } from "../../tests/disk.ts";
 import { createArtifactStore } from "../artifact-store/artifact-store.ts";
 import { crc32 } from "./crc32.ts";

@@ -14,7 +14,7 @@ import {
   weightedPath,
 } from "../../runtime/mod.ts";
 import { createBrowserPlatform } from "../../runtime/platform/browser.ts";
-import { createRandom } from "../../tests/components.ts";
+import { createRandom } from "../../tests/random.ts";
 import { createMemory, type TextStore } from "./memory.ts";
 import { partOf } from "./part.ts";
 import { foldEvents, snapshotOf } from "./past.ts";

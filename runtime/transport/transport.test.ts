@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { Buffer } from "node:buffer";
 import { afterAll, describe, expect, test } from "bun:test";
-import { createRandom } from "../../tests/components.ts";
+import { createRandom } from "../../tests/random.ts";
 import { digestOf, frameOf } from "../../tests/transport-behaviour.ts";
 import { SymphonyError } from "../error.ts";
 import { type Connection, FRAME_MAX, type Listener } from "./connection.ts";

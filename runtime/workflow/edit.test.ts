@@ -2,7 +2,7 @@
 // both orders. SYMPHONY_EDITS sets the number of sequences.
 import { describe, expect, test } from "bun:test";
 import { isDeepStrictEqual } from "node:util";
-import { createRandom } from "../../tests/components.ts";
+import { createRandom } from "../../tests/random.ts";
 import { applyEdit, type Edit, rebaseEdit } from "./edit.ts";
 import type { MelodyBody } from "./melody.ts";
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { createRandom } from "../../tests/components.ts";
+import { createRandom } from "../../tests/random.ts";
 import { applyEdit } from "./edit.ts";
 import { type MelodyFile, readMelody } from "./melody.ts";
 import { spellMelody } from "./spell.ts";

@@ -3,7 +3,7 @@ import { describe, expect } from "bun:test";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createRandom } from "../components.ts";
+import { createRandom } from "../random.ts";
 import { BOTH, damage, filesBelow, finalOf, folder, SALES, symphony, test, TEST_MS, useCommand, warmHome } from "./command.ts";
 
 useCommand();

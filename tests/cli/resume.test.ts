@@ -3,7 +3,7 @@
 import { describe, expect } from "bun:test";
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createRandom } from "../components.ts";
+import { createRandom } from "../random.ts";
 import { BOTH, corpus, DIGEST, finalOf, folder, folderOf, GUESTS, LOOP, melody, PUBLISH, type Running, SALES, start, symphony, test, useCommand, warmHome } from "./command.ts";
 
 useCommand();

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { describe, expect, test } from "bun:test";
 import { CBOR_EXAMPLES } from "../../../tests/cbor-examples.ts";
-import { createRandom } from "../../../tests/components.ts";
+import { createRandom } from "../../../tests/random.ts";
 import { drawFrame, drawPayload } from "../../../tests/payloads.ts";
 import { python } from "../../../tests/platform.ts";
 import { SymphonyError } from "../../error.ts";
