@@ -54,13 +54,13 @@ export async function audit(args: string[]): Promise<number> {
   else if (shown.length === 0) write(1, lines.length === 0 ? "Nothing was decided in this home yet.\n" : `None of ${lines.length} lines is like that.\n`);
   else {
     const paint = painter();
-    for (const { at, event, extension, run, node, right, allowed, by, note } of shown) {
+    for (const { at, event, extension, peer, run, node, right, allowed, by, note } of shown) {
       const verdict = event === "revoke" ? "taken back" : allowed === false ? paint("red", "refused") : event === "grant" ? "granted" : "allowed";
       const place = [run?.slice(0, 8), node].filter(Boolean).join("/");
       write(
         1,
         withoutControls(
-          `${at.replace("T", " ").slice(0, 19)}  ${verdict.padEnd(8)} ${extension ?? ""}  ${right ?? ""}${place ? `  in ${place}` : ""}  (${[by, note].filter(Boolean).join(", ")})\n`,
+          `${at.replace("T", " ").slice(0, 19)}  ${verdict.padEnd(8)} ${extension ?? peer ?? ""}  ${right ?? ""}${place ? `  in ${place}` : ""}  (${[by, note].filter(Boolean).join(", ")})\n`,
         ),
       );
     }

@@ -28,7 +28,12 @@ const RULES: { who: RegExp; never: RegExp; but?: RegExp; why: string }[] = [
   { who: /^runtime\//, never: /^(cli|pit|web|symphony\.ts)/, why: "the runtime knows nothing of what stands on it" },
   { who: /^pit\//, never: /^(cli|web|symphony\.ts)/, why: "the Pit knows nothing of the command line and the web" },
   { who: /^pit\//, never: /^runtime\//, but: /^runtime\/mod\.ts$/, why: "the Pit takes the runtime by its door" },
-  { who: /^cli\//, never: /^runtime\//, but: /^runtime\/(mod|near|platform\/system)\.ts$/, why: "commands take the runtime by its door, and wire the platform" },
+  {
+    who: /^cli\//,
+    never: /^runtime\//,
+    but: /^runtime\/(mod|near|platform\/system|transport\/[a-z-]+)\.ts$/,
+    why: "commands take the runtime by its door, and wire the platform and transports",
+  },
   { who: /^cli\//, never: /^pit\//, but: /^pit\/mod\.ts$/, why: "commands take the Pit by its door" },
   { who: /./, never: /^symphony\.ts$/, why: "nobody imports the command line" },
   { who: /^pit\//, never: /^node:/, why: "the Pit runs in a tab too" },

@@ -19,10 +19,40 @@ const deno = join(root, "node_modules/deno/bin.cjs");
 /** For everything that is drawn at random; another one is another soak. */
 const SEED = Number(process.env["SYMPHONY_SEED"] ?? 1);
 
-const PARTS: Record<string, () => Promise<string[]>> = { digest, memory, hostile, melodies, simulation, kills, edits, races, foreign };
+const PARTS: Record<string, () => Promise<string[]>> = {
+  digest,
+  memory,
+  hostile,
+  melodies,
+  simulation,
+  kills,
+  edits,
+  races,
+  foreign,
+  routing: bus("routing"),
+  fuzz: bus("fuzz"),
+  slow: bus("slow"),
+  peers: bus("peers"),
+  health: bus("health"),
+};
 
 const mib = (bytes: number): string => `${(bytes / MIB).toFixed(0)} MiB`;
 const say = (line: string): void => console.log(line);
+
+// ---- the bus ----
+
+/** A part of soak-bus.ts, on Bun and on Deno. */
+function bus(part: string): () => Promise<string[]> {
+  return async () => {
+    const faults: string[] = [];
+    for (const command of [[bun], ["node", deno, "run", "-A", "--no-check"]]) {
+      const { code, output } = await collect([...command, "tests/soak-bus.ts", part]);
+      say(output.trimEnd());
+      if (code !== 0) faults.push(`${part} ended with ${code}`);
+    }
+    return faults;
+  };
+}
 
 // ---- races ----
 

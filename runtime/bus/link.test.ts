@@ -15,7 +15,7 @@ import { createPlainEncoder } from "./cbor/encode.ts";
 import type { Link } from "./link.ts";
 import { ALL_RIGHTS, type Peer, type Refusal } from "./peer.ts";
 import { createPeers, type Peers, type PeersOptions } from "./peers.ts";
-import { createTypes, type Types } from "./types.ts";
+import { createTypes, type Types } from "./register.ts";
 
 const isDeno = "Deno" in globalThis;
 const folder = mkdtempSync(join(tmpdir(), "symphony-link-"));

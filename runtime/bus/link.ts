@@ -28,7 +28,7 @@ import { Message } from "./message.ts";
 import { createRate, may, type Peer, PEER_LIMITS, type PeerLimits, type Refusal, within } from "./peer.ts";
 import { createQueue } from "./queue.ts";
 import { covers, overlaps } from "./subject.ts";
-import { createTypes, type Types } from "./types.ts";
+import { createTypes, type Types } from "./register.ts";
 
 export interface LinkOptions {
   bus: Bus;
@@ -321,7 +321,8 @@ function openLink(
     return {
       link,
       take(message) {
-        if (isClosed || message.hops >= HOPS_MAX) return undefined;
+        // what a bus tells of itself stays with it
+        if (isClosed || message.hops >= HOPS_MAX || message.subject.startsWith("bus.")) return undefined;
         if (!sendsAll && !rights.subscribe.some((pattern) => covers(pattern, message.subject))) return undefined;
         if (group === undefined) {
           if (message === lastSent) return undefined;

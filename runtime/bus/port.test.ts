@@ -7,6 +7,8 @@ import { createArtifactStore } from "../../pit/mod.ts";
 import { createTestPlatform } from "../../tests/platform.ts";
 import { SymphonyError } from "../error.ts";
 import { connectSocket, listenSocket } from "../transport/socket.ts";
+import { openAudit, readAudit } from "../extension/permission/audit.ts";
+import { auditRefusals } from "./audit.ts";
 import { type Bus, createBus } from "./bus.ts";
 import { Message } from "./message.ts";
 import { spellMetrics } from "./metrics.ts";
@@ -95,6 +97,50 @@ describe("a port", () => {
     expect(await over.of()).toBe("mine");
     expect(() => servePort(bus, "q", port, { of: "call", missing: "call" })).toThrow("Cannot offer q.missing");
     expect(bus.endpoints().length).toBe(2);
+  });
+});
+
+describe("refusals", () => {
+  test("are lines of the audit log, which is whole; what a peer repeats is counted", async () => {
+    const platform = createTestPlatform();
+    const ports = { folder: platform.appendFolder(join(folder, "audit")), head: platform.recordFile(join(folder, "audit.head")), digest: () => platform.digest(), now: Date.now };
+    const log = await openAudit(ports);
+    const audit = auditRefusals(log);
+    const bus = createBus({ name: "hub" });
+    const peers = createPeers({ bus, peerOf: (name) => (name === "guest" ? { name, rights: { ...ALL_RIGHTS, publish: ["chat.>"] } } : undefined), onRefusal: audit.onRefusal });
+    const path = join(folder, "audited.sock");
+    const listener = await listenSocket(path, (connection) => void peers.accept(connection));
+    bus.on(">", () => {});
+    const connectAs = (name: string): [Bus, Peers] => {
+      const own = createBus({ name });
+      return [own, createPeers({ bus: own, dial: () => connectSocket(path), peerOf: (far) => ({ name: far, rights: ALL_RIGHTS }) })];
+    };
+    const [guest, guestPeers] = connectAs("guest");
+    await guestPeers.keep(path).ready();
+    for (let end = performance.now() + 5000; guest.far.interests({}).length < 1 && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 2));
+    for (let n = 0; n < 500; n++) await guest.publish("run.1", n);
+    const [, strangers] = connectAs("stranger");
+    expect(await codeOf(() => strangers.keep(path, { attempts: 1 }).ready())).toBe("bus/peer");
+    for (let end = performance.now() + 5000; (peers.list()[0]?.counts.refused ?? 0) < 500 && performance.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 2));
+    await guestPeers.close();
+    await peers.close();
+    await listener.close();
+    audit.close();
+    await log.close();
+    const { lines, faults } = await readAudit(ports);
+    expect(faults).toEqual([]);
+    expect(lines.length).toBeLessThan(8);
+    expect(lines[0]).toMatchObject({
+      event: "check",
+      peer: "guest",
+      right: "bus:publish:run.1",
+      allowed: false,
+      by: "bus/denied",
+      note: 'guest may not publish on "run.1": it has the right to chat.>',
+    });
+    const more = lines.flatMap(({ note }) => /^(\d+) more like it: guest/.exec(note ?? "")?.[1] ?? []);
+    expect(more.reduce((sum, count) => sum + Number(count), 0)).toBe(499);
+    expect(lines.filter(({ right }) => right === "bus:join").length).toBe(1);
   });
 });
 

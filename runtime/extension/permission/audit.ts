@@ -8,6 +8,8 @@ export interface AuditEntry {
   /** check: something was about to be done; grant, revoke: a person decided; open: a process that began to write found the log damaged. */
   event: "check" | "grant" | "revoke" | "open";
   extension?: string;
+  /** Of the bus, instead of an extension. */
+  peer?: string;
   version?: string;
   publisher?: string;
   /** SHA-256 of the component. */
