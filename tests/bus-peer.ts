@@ -9,7 +9,7 @@ const [path = "", name = "child", token = "", what = ""] = process.argv.slice(2)
 const bus = createBus({ name });
 const peers = createPeers({
   bus,
-  heartbeatMs: 50,
+  heartbeatMs: 100,
   dial: (address) => connectSocket(address.replace(/^unix:/, "")),
   peerOf: (far) => ({ name: far, rights: ALL_RIGHTS, ...(token === "" ? {} : { token: new TextEncoder().encode(token) }) }),
 });

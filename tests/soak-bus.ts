@@ -56,7 +56,17 @@ async function fuzz(): Promise<string[]> {
   const compact = createCompactEncoder();
   const records = createRecords();
   const codes = new Map<string, number>();
-  const silent = { address: "fuzz", closed: new Promise<undefined>(() => {}), ended: new Promise<void>(() => {}), send() {}, receive() {}, end() {}, close() {} };
+  const silent = {
+    address: "fuzz",
+    closed: new Promise<undefined>(() => {}),
+    ended: new Promise<void>(() => {}),
+    send() {},
+    receive() {},
+    end() {},
+    close() {},
+    frameMax: 1000,
+    bytesReceived: 0,
+  };
   const readers: Record<string, (frame: Uint8Array) => unknown> = {
     "CBOR, plain": (frame) => decodeCbor(frame),
     "CBOR, compact": (frame) => decodeCbor(frame, { records }),
@@ -90,6 +100,7 @@ async function fuzz(): Promise<string[]> {
         connection: silent,
         side: draw(2) === 0 ? "accept" : "connect",
         name: "fuzz",
+        instance: crypto.randomUUID(),
         peerOf: (name) => ({ name, rights: ALL_RIGHTS, token: new Uint8Array(32) }),
         encodings: ["plain"],
         frameMax: 1000,

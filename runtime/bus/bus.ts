@@ -88,6 +88,8 @@ export interface BusCounts {
 
 /** Who takes what is published. */
 export interface Receiver {
+  /** Whether it would take it; asked before one of a group is chosen. Always, where it doesn't say. */
+  wants?(message: Message): boolean;
   /** `group`: for which it was chosen. A promise: the publisher should wait. */
   take(message: Message, group: string | undefined): void | Promise<void>;
   readonly link: object | undefined;
@@ -95,6 +97,8 @@ export interface Receiver {
 
 /** Who answers requests. */
 export interface Responder {
+  /** As for a receiver. */
+  wants?(message: Message): boolean;
   answer(call: Call, options: { timeoutMs: number; isStream: boolean }): unknown;
   readonly endpoint: Endpoint;
   readonly link: object | undefined;
@@ -106,10 +110,12 @@ export interface FarPort {
   respond(responder: Responder): () => void;
   /** Delivers what came over a link, to those that the far side chose for. */
   deliver(message: Message, toAll: boolean, groups: readonly string[]): void | Promise<void>;
-  /** Has a request answered that came over a link. */
-  answer(message: Message, options: { timeoutMs: number; isStream: boolean; signal: AbortSignal }): unknown;
+  /** Has a request answered that came over a link. `onSettled`: who answers it has ended too, which may be after the answer was given up. */
+  answer(message: Message, options: { timeoutMs: number; isStream: boolean; signal: AbortSignal; onSettled: () => void }): unknown;
   /** Who is there now, but for what came over `link`. */
   interests(link: object): Interest[];
+  /** The error of a request whose link broke. */
+  lost(error: SymphonyError): SymphonyError;
   /** Something went wrong with a message for this subject, and nobody waits for it. */
   fault(cause: unknown, subject: string): void;
   /** Called when somebody joins or leaves, until the returned function is called. */
@@ -120,6 +126,8 @@ export type Interest = { does: "receive"; pattern: string; group: string | undef
 
 export interface Bus {
   readonly name: string;
+  /** At random: tells this bus from all others, whatever their names. */
+  readonly instance: string;
   /**
    * Sends to all who are subscribed. Synchronous handlers have run when it returns. A promise is returned where a subscriber's queue is full
    * and its publisher should wait. Throws `bus/invalid`; `bus/full` where it was not waited for.
@@ -143,6 +151,20 @@ export interface Bus {
   readonly far: FarPort;
   /** Ends subscriptions after what they hold, and requests with `bus/closed`. */
   close(): void;
+}
+
+/** Characters; what crosses a link is held to them too. */
+export const TYPE_MAX = 120;
+export const CORRELATION_MAX = 256;
+export const GROUP_MAX = 256;
+export const DESCRIPTION_MAX = 1000;
+
+function checkText(what: string, text: unknown, max: number): void {
+  if (typeof text !== "string" || text.length === 0 || text.length > max || !text.isWellFormed())
+    throw new SymphonyError(
+      "bus/invalid",
+      `Cannot use the ${what} ${typeof text === "string" ? JSON.stringify(text.slice(0, 60)) : `of type ${typeof text}`}: expected 1 to ${max} characters`,
+    );
 }
 
 const QUEUE_MAX = 1024;
@@ -184,6 +206,8 @@ export function createBus({
   // counted apart: they are what each message touches
   let published = 0;
   let delivered = 0;
+  /** Errors of requests whose own link broke; what a far peer says of links of its own is none. */
+  const lost = new WeakSet<object>();
   let id = 0;
   let closed = false;
 
@@ -222,11 +246,12 @@ export function createBus({
     onFault(cause, message.subject);
   }
 
-  function choose<T extends { link: object | undefined }>(turn: Turn<T>, via: object | undefined): T | undefined {
+  function choose<T extends { link: object | undefined; wants?(message: Message): boolean }>(turn: Turn<T>, message: Message): T | undefined {
     const { members } = turn;
+    const { via } = message;
     for (let i = 0; i < members.length; i++) {
       const member = members[turn.next++ % members.length] as T;
-      if (via === undefined || member.link !== via) return member;
+      if ((via === undefined || member.link !== via) && (!member.wants || member.wants(message))) return member;
     }
     return undefined;
   }
@@ -255,7 +280,7 @@ export function createBus({
     for (let i = 0; i < turns.length; i++) {
       const turn = turns[i] as Turn<Receiver>;
       if (groups && !groups.includes(turn.name)) continue;
-      const receiver = choose(turn, via);
+      const receiver = choose(turn, message);
       if (!receiver) continue;
       try {
         const wait = hand(receiver, message, turn.name);
@@ -279,8 +304,8 @@ export function createBus({
   function deliver(message: Message, toAll: boolean, groups: readonly string[] | undefined): void | Promise<void> {
     if (isDelivering) {
       if (nested.length >= LOOP_MAX) throw new SymphonyError("bus/loop", `Cannot publish on ${message.subject}: handlers have published ${LOOP_MAX} messages in one delivery`);
-      // whoever publishes in a handler can wait too
-      return new Promise<void>((resolve, reject) => {
+      // whoever publishes in a handler can wait too; who doesn't isn't ended by what nobody catches
+      const done = new Promise<void>((resolve, reject) => {
         nested.push({
           message,
           toAll,
@@ -288,6 +313,8 @@ export function createBus({
           done: (waits) => void Promise.resolve(waits).then(resolve, reject),
         });
       });
+      done.catch((cause) => onFault(cause, message.subject));
+      return done;
     }
     isDelivering = true;
     try {
@@ -336,11 +363,11 @@ export function createBus({
     }
   }
 
-  function responderFor(subject: string, via: object | undefined): Responder | undefined {
-    const { groups } = responders.find(subject);
+  function responderFor(message: Message): Responder | undefined {
+    const { groups } = responders.find(message.subject);
     // a group of answerers is one answerer; between groups the one that joined first
     for (const turn of groups) {
-      const found = choose(turn, via);
+      const found = choose(turn, message);
       if (found) return found;
     }
     return undefined;
@@ -354,7 +381,7 @@ export function createBus({
   function refusalOf(cause: unknown, subject: string): SymphonyError {
     counts.refused++;
     if (cause instanceof SymphonyError) return cause;
-    return new SymphonyError("bus/handler", `Cannot answer ${JSON.stringify(subject)}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    return new SymphonyError("bus/handler", `Cannot answer ${JSON.stringify(subject)}: ${textOf(cause)}`, { cause });
   }
 
   function cancelled(subject: string, reason: unknown): SymphonyError {
@@ -433,6 +460,7 @@ export function createBus({
   /** The answer of a promise, unless something else comes first. */
   function awaitAnswer(answer: PromiseLike<unknown>, call: CallOf, timeoutMs: number, signal: AbortSignal | undefined, takesStream: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      if (closed) return reject(new SymphonyError("bus/closed", `Cannot wait for ${JSON.stringify(call.message.subject)}: the bus ${name} is closed`));
       const waiting = new Waiting(call, timeoutMs, signal, resolve, reject);
       answer.then(
         (value) => {
@@ -446,9 +474,10 @@ export function createBus({
 
   function ask(message: Message, timeoutMs: number, isStream: boolean, signal: AbortSignal | undefined): { answer: unknown; call: CallOf } {
     if (closed) throw new SymphonyError("bus/closed", `Cannot ask ${JSON.stringify(message.subject)}: the bus ${name} is closed`);
+    if (!(timeoutMs > 0)) throw new SymphonyError("bus/invalid", `Cannot ask ${JSON.stringify(message.subject)} with timeoutMs ${timeoutMs}: expected more than 0`);
     if (signal?.aborted) throw cancelled(message.subject, signal.reason);
     counts.requests++;
-    const responder = responderFor(message.subject, message.via);
+    const responder = responderFor(message);
     if (!responder) throw noResponder(message.subject);
     const call = new CallOf(message);
     try {
@@ -481,23 +510,26 @@ export function createBus({
   async function persist(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): Promise<unknown> {
     const until = clock.elapsed() + timeoutMs;
     let wasLost = false;
-    for (;;) {
+    for (let waitMs = 1; ; waitMs = Math.min(2 * waitMs, 1000)) {
       try {
         return await once(message, { timeoutMs: Math.max(1, until - clock.elapsed()), ...(signal ? { signal } : {}) });
       } catch (cause) {
-        const code = cause instanceof SymphonyError ? cause.code : "";
-        if (code !== "bus/peer" && !(wasLost && code === "bus/no-responder")) throw cause;
+        const isLost = lost.has(cause as object);
+        const isNobody = cause instanceof SymphonyError && cause.code === "bus/no-responder";
+        if (!isLost && !(wasLost && isNobody)) throw cause;
         wasLost = true;
         const left = until - clock.elapsed();
         if (left <= 0 || signal?.aborted || closed) throw cause;
-        if (code === "bus/no-responder") await change(left, signal);
+        if (isNobody) await change(left, signal);
+        await new Promise<void>((resolve) => void wheel.add(Math.min(waitMs, left), resolve));
+        if (closed) throw cause;
       }
     }
   }
 
-  function once(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): Promise<unknown> {
+  function once(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions, onSettled?: () => void): Promise<unknown> {
     try {
-      const { answer, call } = ask(message, timeoutMs, false, signal);
+      const { answer, call } = asked(message, timeoutMs, false, signal, onSettled);
       if (isPromise(answer)) return awaitAnswer(answer, call, timeoutMs, signal, false);
       if (isStream(answer)) return Promise.reject(manyAnswers(answer, message));
       return Promise.resolve(answer);
@@ -513,10 +545,25 @@ export function createBus({
     return new SymphonyError("bus/answer", `Cannot take the answer of ${JSON.stringify(subject)}: it is a stream; ask with requestStream`);
   }
 
-  async function* many(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): AsyncGenerator<unknown, void> {
-    const { answer, call } = ask(message, timeoutMs, true, signal);
+  /** Asks; `onSettled` comes with the end of one answer, whatever happens to it on the way. A stream's end is another. */
+  function asked(message: Message, timeoutMs: number, isMany: boolean, signal: AbortSignal | undefined, onSettled?: () => void): { answer: unknown; call: CallOf } {
+    let made: { answer: unknown; call: CallOf } | undefined;
+    try {
+      made = ask(message, timeoutMs, isMany, signal);
+      return made;
+    } finally {
+      if (onSettled) {
+        if (made && isPromise(made.answer)) made.answer.then(isMany ? undefined : onSettled, onSettled);
+        else if (!made || !isMany) onSettled();
+      }
+    }
+  }
+
+  async function* many(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions, onSettled?: () => void): AsyncGenerator<unknown, void> {
+    const { answer, call } = asked(message, timeoutMs, true, signal, onSettled);
     const first = isPromise(answer) ? await awaitAnswer(answer, call, timeoutMs, signal, true) : answer;
     if (!isStream(first)) {
+      onSettled?.();
       yield first;
       return;
     }
@@ -535,8 +582,10 @@ export function createBus({
       if (!isOver) {
         call.abort(new SymphonyError("bus/cancelled", `Nobody reads the answers of ${JSON.stringify(message.subject)} any more`));
         // it may never come to its end
-        void Promise.resolve(iterator.return?.()).catch(() => {});
-      }
+        void Promise.resolve(iterator.return?.())
+          .catch(() => {})
+          .finally(onSettled);
+      } else onSettled?.();
     }
   }
 
@@ -547,6 +596,7 @@ export function createBus({
   }
 
   function receive(pattern: string, group: string | undefined, receiver: Receiver): () => void {
+    if (group !== undefined) checkText("group", group, GROUP_MAX);
     const remove = receivers.add(pattern, group, receiver);
     changed();
     return () => {
@@ -556,6 +606,9 @@ export function createBus({
   }
 
   function respond(responder: Responder): () => void {
+    const { group, ...said } = responder.endpoint;
+    if (group !== undefined) checkText("group", group, GROUP_MAX);
+    for (const key of ["description", "request", "response"] as const) if (said[key] !== undefined) checkText(key, said[key], DESCRIPTION_MAX);
     const remove = responders.add(responder.endpoint.pattern, responder.endpoint.group ?? ANSWERERS, responder);
     changed();
     return () => {
@@ -565,12 +618,15 @@ export function createBus({
   }
 
   function outgoing(subject: string, payload: unknown, { type = "", correlation }: PublishOptions): Message {
+    if (type !== "") checkText("type", type, TYPE_MAX);
+    if (correlation !== undefined) checkText("correlation", correlation, CORRELATION_MAX);
     return new Message(subject, payload, type, name, ++id, now(), correlation, undefined);
   }
   const NOTHING: PublishOptions = {};
 
   return {
     name,
+    instance: crypto.randomUUID(),
     publish(subject, payload, options = NOTHING) {
       if (closed) throw new SymphonyError("bus/closed", `Cannot publish on ${JSON.stringify(subject)}: the bus ${name} is closed`);
       published++;
@@ -619,17 +675,22 @@ export function createBus({
       receive,
       respond,
       deliver: (message, toAll, groups) => (closed ? undefined : deliver(message, toAll, groups)),
-      answer(message, { timeoutMs, isStream: isMany, signal }) {
-        return isMany ? many(message, { timeoutMs, signal }) : single(message, { timeoutMs, signal });
+      answer(message, { timeoutMs, isStream: isMany, signal, onSettled }) {
+        return isMany ? many(message, { timeoutMs, signal }, onSettled) : once(message, { timeoutMs, signal }, onSettled);
       },
       interests(link) {
         const found = new Map<string, Interest>();
-        for (const { pattern, group, target } of receivers.patterns()) if (target.link !== link) found.set(`r ${group ?? ""} ${pattern}`, { does: "receive", pattern, group });
+        for (const { pattern, group, target } of receivers.patterns())
+          if (target.link !== link) found.set(`r ${JSON.stringify(group ?? null)} ${pattern}`, { does: "receive", pattern, group });
         for (const { target } of responders.patterns())
-          if (target.link !== link) found.set(`s ${target.endpoint.group ?? ""} ${target.endpoint.pattern}`, { does: "respond", endpoint: target.endpoint });
+          if (target.link !== link) found.set(`s ${JSON.stringify(target.endpoint.group ?? null)} ${target.endpoint.pattern}`, { does: "respond", endpoint: target.endpoint });
         return [...found.values()];
       },
       fault: onFault,
+      lost(error) {
+        lost.add(error);
+        return error;
+      },
       watch(watcher) {
         watchers.add(watcher);
         return () => void watchers.delete(watcher);
@@ -641,9 +702,21 @@ export function createBus({
       for (const inbox of [...inboxes]) inbox.close();
       const cause = new SymphonyError("bus/closed", `The bus ${name} was closed before the answer came`);
       for (const one of wheel.all()) if (one instanceof Waiting) one.giveUp(cause);
+      // who waits for somebody to come waits no more
+      changed();
+      for (const one of wheel.all()) one.expire();
       wheel.close();
     },
   };
+}
+
+/** Of anything that was thrown. */
+export function textOf(cause: unknown): string {
+  try {
+    return cause instanceof Error ? String(cause.message) : String(cause);
+  } catch {
+    return "something that has no text";
+  }
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

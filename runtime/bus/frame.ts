@@ -3,7 +3,7 @@
 // The header of a message is its id, type, time (`at`), correlation, sender (`from`) and recipient (`to`, a subject; `re`, the request that is
 // answered); its kind says what the payload is: request, response, event or error. What has no payload serves the link itself.
 import { type ErrorCode, CODES, type Fault, SymphonyError } from "../error.ts";
-import type { Endpoint } from "./bus.ts";
+import { CORRELATION_MAX, DESCRIPTION_MAX, type Endpoint, GROUP_MAX, TYPE_MAX } from "./bus.ts";
 import { isPattern, isSubject } from "./subject.ts";
 
 export interface EventFrame {
@@ -79,8 +79,12 @@ export type Frame = EventFrame | RequestFrame | ResponseFrame | ErrorFrame | Con
 
 /** Of a peer's texts about itself. */
 const TEXT_MAX = 4096;
-const INTERESTS_AT_ONCE_MAX = 20_000;
-const TIMEOUT_MS_MAX = 24 * 3600 * 1000;
+/** More are told in several frames. */
+export const INTERESTS_AT_ONCE_MAX = 1000;
+/** A day; who asks for longer asks for this. */
+export const TIMEOUT_MS_MAX = 24 * 3600 * 1000;
+/** Characters of a sender with all that stand before it. */
+export const FROM_MAX = 200;
 const FROM = /^[!-~]{1,200}$/;
 
 function fail(what: string): never {
@@ -96,9 +100,9 @@ function checkHeader(raw: Raw, kind: string): void {
   if (!isCount(raw["id"])) fail(`the id of a ${kind} is ${shown(raw["id"])}, expected a whole number`);
   if (!isSubject(raw["to"])) fail(`a ${kind} goes to ${shown(raw["to"])}, expected a subject`);
   if (typeof raw["at"] !== "number" || !(Math.abs(raw["at"]) < 8.64e15)) fail(`the time of a ${kind} is ${shown(raw["at"])}, expected milliseconds since 1970`);
-  if (raw["type"] !== undefined && !isText(raw["type"], 120)) fail(`the type of a ${kind} is ${shown(raw["type"])}, expected a text such as run/node@1`);
-  if (raw["correlation"] !== undefined && !isText(raw["correlation"], 256))
-    fail(`the correlation of a ${kind} is ${shown(raw["correlation"])}, expected a text of at most 256 characters`);
+  if (raw["type"] !== undefined && !isText(raw["type"], TYPE_MAX)) fail(`the type of a ${kind} is ${shown(raw["type"])}, expected a text such as run/node@1`);
+  if (raw["correlation"] !== undefined && !isText(raw["correlation"], CORRELATION_MAX))
+    fail(`the correlation of a ${kind} is ${shown(raw["correlation"])}, expected a text of at most ${CORRELATION_MAX} characters`);
   if (raw["from"] !== undefined && !(typeof raw["from"] === "string" && FROM.test(raw["from"])))
     fail(`the sender of a ${kind} is ${shown(raw["from"])}, expected printable text of at most 200 characters`);
   if (raw["hops"] !== undefined && !isCount(raw["hops"])) fail(`the hops of a ${kind} are ${shown(raw["hops"])}, expected a whole number`);
@@ -109,17 +113,25 @@ function shown(value: unknown): string {
   return typeof value === "number" || typeof value === "boolean" || value === undefined || value === null ? String(value) : `a ${typeof value}`;
 }
 
-function checkInterests(list: unknown): void {
+/** What a peer is interested in, of what it says only what is known: it is told on to others. */
+function readInterests(list: unknown): WireInterest[] {
   if (!Array.isArray(list) || list.length > INTERESTS_AT_ONCE_MAX) fail(`interests are no list of at most ${INTERESTS_AT_ONCE_MAX}`);
-  for (const one of list as unknown[]) {
+  return (list as unknown[]).map((one) => {
     const { pattern, group, endpoint } = (typeof one === "object" && one !== null ? one : {}) as Raw;
     if (!isPattern(pattern)) fail(`an interest has the pattern ${shown(pattern)}, expected one`);
-    if (group !== undefined && !isText(group, 256)) fail(`an interest has the group ${shown(group)}, expected a text`);
-    if (endpoint === undefined) continue;
+    if (group !== undefined && (!isText(group, GROUP_MAX) || group === "")) fail(`an interest has the group ${shown(group)}, expected a text of 1 to ${GROUP_MAX} characters`);
+    const read: WireInterest = { pattern, ...(group === undefined ? {} : { group: group as string }) };
+    if (endpoint === undefined) return read;
     if (typeof endpoint !== "object" || endpoint === null) fail("an endpoint is no object");
-    for (const key of ["description", "request", "response"])
-      if ((endpoint as Raw)[key] !== undefined && !isText((endpoint as Raw)[key], 1000)) fail(`the ${key} of an endpoint is no text of at most 1000 characters`);
-  }
+    read.endpoint = {};
+    for (const key of ["description", "request", "response"] as const) {
+      const text = (endpoint as Raw)[key];
+      if (text === undefined) continue;
+      if (!isText(text, DESCRIPTION_MAX)) fail(`the ${key} of an endpoint is no text of at most ${DESCRIPTION_MAX} characters`);
+      read.endpoint[key] = text;
+    }
+    return read;
+  });
 }
 
 /** The frame that a value is. Throws `bus/shape`, which says what is wrong. */
@@ -129,7 +141,8 @@ export function readFrame(value: unknown): Frame {
   switch (raw["kind"]) {
     case "event":
       checkHeader(raw, "event");
-      if (raw["group"] !== undefined && !isText(raw["group"], 256)) fail(`the group of an event is ${shown(raw["group"])}, expected a text`);
+      if (raw["group"] !== undefined && (!isText(raw["group"], GROUP_MAX) || raw["group"] === ""))
+        fail(`the group of an event is ${shown(raw["group"])}, expected a text of 1 to ${GROUP_MAX} characters`);
       break;
     case "request":
       checkHeader(raw, "request");
@@ -138,10 +151,11 @@ export function readFrame(value: unknown): Frame {
       break;
     case "response":
       if (!isCount(raw["re"])) fail(`a response answers ${shown(raw["re"])}, expected a request's number`);
-      if (raw["type"] !== undefined && !isText(raw["type"], 120)) fail(`the type of a response is ${shown(raw["type"])}, expected a text`);
+      if (raw["type"] !== undefined && !isText(raw["type"], TYPE_MAX)) fail(`the type of a response is ${shown(raw["type"])}, expected a text`);
       break;
     case "error":
       if (raw["re"] !== undefined && !isCount(raw["re"])) fail(`an error answers ${shown(raw["re"])}, expected a request's number`);
+      if (raw["to"] !== undefined && !isPattern(raw["to"])) fail(`an error is about ${shown(raw["to"])}, expected a subject or a pattern`);
       if (!isText(raw["code"], 100) || !isText(raw["message"], 64 * 1024)) fail("an error has no code and message");
       if (raw["detail"] !== undefined && !isText(raw["detail"])) fail("an error's detail is no text");
       if (raw["retryAfterMs"] !== undefined && !isCount(raw["retryAfterMs"])) fail("an error's retryAfterMs is no whole number");
@@ -158,9 +172,7 @@ export function readFrame(value: unknown): Frame {
       if (!isCount(raw["re"]) || !isCount(raw["count"]) || raw["count"] > 1_000_000) fail("a credit has no request's number and count");
       break;
     case "interest":
-      checkInterests(raw["add"]);
-      checkInterests(raw["remove"]);
-      break;
+      return { kind: "interest", add: readInterests(raw["add"]), remove: readInterests(raw["remove"]) };
     case "ping":
     case "pong":
       break;
@@ -181,12 +193,13 @@ export function errorFrame(re: number | undefined, error: SymphonyError, at: num
     at,
     ...(to === undefined ? {} : { to }),
     code: error.code,
-    message: error.message.slice(0, 64 * 1024),
+    // a text that was cut may end in half a surrogate pair
+    message: error.message.slice(0, 64 * 1024).toWellFormed(),
     ...(error.retryable ? { retryable: true } : {}),
     ...(error.retryAfterMs > 0 ? { retryAfterMs: error.retryAfterMs } : {}),
-    ...(error.detail === undefined ? {} : { detail: error.detail.slice(0, TEXT_MAX) }),
+    ...(error.detail === undefined ? {} : { detail: error.detail.slice(0, TEXT_MAX).toWellFormed() }),
     ...(error.faults.length > 0
-      ? { faults: error.faults.slice(0, 1000).map(({ path, message }) => ({ path: path.slice(0, TEXT_MAX), message: message.slice(0, TEXT_MAX) })) }
+      ? { faults: error.faults.slice(0, 1000).map(({ path, message }) => ({ path: path.slice(0, TEXT_MAX).toWellFormed(), message: message.slice(0, TEXT_MAX).toWellFormed() })) }
       : {}),
   };
 }
@@ -208,5 +221,12 @@ export function interestKey({ pattern, group, endpoint }: WireInterest): string 
 }
 
 export function endpointOf({ pattern, group, endpoint }: WireInterest): Endpoint {
-  return { pattern, ...(group === undefined ? {} : { group }), ...endpoint };
+  const { description, request, response } = endpoint ?? {};
+  return {
+    pattern,
+    ...(group === undefined ? {} : { group }),
+    ...(description === undefined ? {} : { description }),
+    ...(request === undefined ? {} : { request }),
+    ...(response === undefined ? {} : { response }),
+  };
 }

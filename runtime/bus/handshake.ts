@@ -2,6 +2,7 @@
 // random numbers (the shape of SCRAM's and of ISO 9798-4's mutual authentication). The token itself is never sent.
 import { SymphonyError } from "../error.ts";
 import type { Connection } from "../transport/connection.ts";
+import { textOf } from "./bus.ts";
 import { decodeCbor } from "./cbor/decode.ts";
 import { createPlainEncoder } from "./cbor/encode.ts";
 import type { Peer } from "./peer.ts";
@@ -16,6 +17,8 @@ export interface Joined {
   encoding: Encoding;
   /** The largest frame that the peer takes. */
   frameMax: number;
+  /** Of the far bus: the same over all links to it. */
+  instance: string;
 }
 
 export interface HandshakeOptions {
@@ -23,6 +26,8 @@ export interface HandshakeOptions {
   side: "connect" | "accept";
   /** Of this side. */
   name: string;
+  /** Of this side's bus, at random. */
+  instance: string;
   /** Who the other side may be; undefined refuses it. */
   peerOf: (name: string) => Peer | undefined | Promise<Peer | undefined>;
   /** In the order of liking. */
@@ -33,8 +38,9 @@ export interface HandshakeOptions {
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const NONCE_BYTES = 32;
 export const TOKEN_BYTES_MIN = 16;
+const INSTANCE = /^[0-9a-f-]{36}$/;
 /** No frame of a handshake is larger. */
-const HANDSHAKE_BYTES_MAX = 4096;
+export const HANDSHAKE_BYTES_MAX = 4096;
 const LIMITS = { depthMax: 4, itemsMax: 100, tags: false };
 
 export function isPeerName(name: unknown): name is string {
@@ -55,7 +61,7 @@ export interface Handshake {
   begin(): void;
 }
 
-export function createHandshake({ connection, side, name, peerOf, encodings, frameMax }: HandshakeOptions): Handshake {
+export function createHandshake({ connection, side, name, instance, peerOf, encodings, frameMax }: HandshakeOptions): Handshake {
   const encode = createPlainEncoder();
   const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
   /** Stands in for the token of who isn't known. */
@@ -63,29 +69,36 @@ export function createHandshake({ connection, side, name, peerOf, encodings, fra
   const say = (frame: Raw): void => void connection.send([encode(frame)]);
   let stage = 0;
   /** Known from the first frame of the far side on. */
-  let far: { peer: Peer; nonce: Uint8Array<ArrayBuffer>; frameMax: number; encoding: Encoding } | undefined;
+  let far: { peer: Peer; nonce: Uint8Array<ArrayBuffer>; frameMax: number; encoding: Encoding; instance: string } | undefined;
 
   function read(frame: Uint8Array, kind: string): Raw {
     if (frame.length > HANDSHAKE_BYTES_MAX) refuse(`Cannot join: a frame of ${frame.length} bytes came where at most ${HANDSHAKE_BYTES_MAX} are expected`);
     const raw = decodeCbor(frame, { limits: LIMITS }) as Raw | null;
     if (typeof raw !== "object" || raw === null) refuse("Cannot join: the frame is no object");
-    if (raw["kind"] === "refused") refuse(`${connection.address} refused to join: ${String(raw["message"]).slice(0, 500)}`);
+    if (raw["kind"] === "refused") refuse(`${connection.address} refused to join: ${printable(raw["message"])}`);
     if (raw["kind"] !== kind) refuse(`Cannot join: expected a frame of the kind ${kind}`);
     return raw;
   }
 
   /** What the first frame of either side holds. */
-  async function meet(raw: Raw): Promise<{ peer: Peer | undefined; name: string; nonce: Uint8Array<ArrayBuffer>; frameMax: number }> {
+  async function meet(raw: Raw): Promise<{ peer: Peer | undefined; name: string; nonce: Uint8Array<ArrayBuffer>; frameMax: number; instance: string }> {
     if (raw["protocol"] !== PROTOCOL)
       refuse(`Cannot join: this side speaks version ${PROTOCOL} of the protocol, the other ${String(raw["protocol"]).slice(0, 20)}; bring both to the same version of Symphony`);
-    const { name: farName, nonce: farNonce, frameMax: farMax } = raw;
+    const { name: farName, nonce: farNonce, frameMax: farMax, instance: farInstance } = raw;
     if (!isPeerName(farName)) refuse("Cannot join: the name is none of letters, digits, dots, dashes and underscores, at most 64");
     if (!(farNonce instanceof Uint8Array) || farNonce.length !== NONCE_BYTES) refuse(`Cannot join: the nonce is not ${NONCE_BYTES} bytes`);
     if (!Number.isSafeInteger(farMax) || (farMax as number) < 1024) refuse("Cannot join: frameMax is not a whole number from 1024");
-    const peer = await peerOf(farName);
+    if (typeof farInstance !== "string" || !INSTANCE.test(farInstance)) refuse("Cannot join: the instance is no UUID");
+    let peer: Peer | undefined;
+    try {
+      peer = await peerOf(farName);
+    } catch (cause) {
+      // what went wrong here is not for who asks
+      throw new SymphonyError("bus/peer", "Cannot join: who the name is can't be found out now", { cause, retryable: true });
+    }
     if (peer?.token && peer.token.length < TOKEN_BYTES_MIN)
       throw new SymphonyError("bus/invalid", `Cannot join ${farName}: the token that is set for it has ${peer.token.length} bytes, expected ${TOKEN_BYTES_MIN} at least`);
-    return { peer, name: farName, nonce: farNonce.slice(), frameMax: farMax as number };
+    return { peer, name: farName, nonce: farNonce.slice(), frameMax: farMax as number, instance: farInstance };
   }
 
   /** The client's part first, whichever side this is. */
@@ -110,38 +123,49 @@ export function createHandshake({ connection, side, name, peerOf, encodings, fra
   }
 
   return {
-    begin: () => say({ kind: "hello", protocol: PROTOCOL, name, nonce, encodings: [...encodings], frameMax }),
+    begin: () => say({ kind: "hello", protocol: PROTOCOL, name, instance, nonce, encodings: [...encodings], frameMax }),
     async proceed(frame) {
       try {
         if (side === "connect") {
           if (stage++ === 0) {
             const raw = read(frame, "challenge");
-            const { peer, name: farName, nonce: farNonce, frameMax: farMax } = await meet(raw);
+            const { peer, name: farName, nonce: farNonce, frameMax: farMax, instance: farInstance } = await meet(raw);
             const encoding = encodings.find((one) => one === raw["encoding"]) ?? refuse("Cannot join: no encoding is agreed on");
             const known = await check(peer, farName, farNonce, encoding, raw["proof"]);
-            far = { peer: known, nonce: farNonce, frameMax: farMax, encoding };
-            say({ kind: "join", proof: await proof("connect", known.token ?? decoy, farName, farNonce, encoding) });
+            far = { peer: known, nonce: farNonce, frameMax: farMax, encoding, instance: farInstance };
+            say({ kind: "join", frameMax: known.limits?.frameMax ?? frameMax, proof: await proof("connect", known.token ?? decoy, farName, farNonce, encoding) });
             return undefined;
           }
           read(frame, "welcome");
         } else if (stage++ === 0) {
           const raw = read(frame, "hello");
-          const { peer, name: farName, nonce: farNonce, frameMax: farMax } = await meet(raw);
+          const { peer, name: farName, nonce: farNonce, frameMax: farMax, instance: farInstance } = await meet(raw);
           const offered = Array.isArray(raw["encodings"]) ? (raw["encodings"] as unknown[]) : [];
           const encoding = encodings.find((one) => offered.includes(one)) ?? refuse("Cannot join: no encoding is agreed on");
-          far = { peer: peer ?? UNKNOWN(farName, decoy), nonce: farNonce, frameMax: farMax, encoding };
-          say({ kind: "challenge", protocol: PROTOCOL, name, nonce, encoding, frameMax, proof: await proof("accept", far.peer.token ?? decoy, farName, farNonce, encoding) });
+          far = { peer: peer ?? UNKNOWN(farName, decoy), nonce: farNonce, frameMax: farMax, encoding, instance: farInstance };
+          say({
+            kind: "challenge",
+            protocol: PROTOCOL,
+            name,
+            instance,
+            nonce,
+            encoding,
+            frameMax: far.peer.limits?.frameMax ?? frameMax,
+            proof: await proof("accept", far.peer.token ?? decoy, farName, farNonce, encoding),
+          });
           return undefined;
         } else {
           const raw = read(frame, "join");
           const { peer, nonce: farNonce, encoding } = far as NonNullable<typeof far>;
           await check(peer.rights === NOBODY ? undefined : peer, peer.name, farNonce, encoding, raw["proof"]);
+          // now that it knows who this side is it may take less
+          if (Number.isSafeInteger(raw["frameMax"]) && (raw["frameMax"] as number) >= 1024) (far as NonNullable<typeof far>).frameMax = raw["frameMax"] as number;
           say({ kind: "welcome" });
         }
-        const { peer, encoding, frameMax: farMax } = far as NonNullable<typeof far>;
-        return { peer, encoding, frameMax: farMax };
+        const { peer, encoding, frameMax: farMax, instance: farInstance } = far as NonNullable<typeof far>;
+        return { peer, encoding, frameMax: farMax, instance: farInstance };
       } catch (cause) {
-        const error = cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot join: ${String(cause)}`, { cause });
+        const error = cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot join: ${textOf(cause)}`, { cause });
         try {
           say({ kind: "refused", message: error.message.slice(0, 1000) });
         } catch {
@@ -155,6 +179,11 @@ export function createHandshake({ connection, side, name, peerOf, encodings, fra
 
 const NOBODY = { publish: [], subscribe: [], request: [], serve: [] };
 const UNKNOWN = (name: string, token: Uint8Array): Peer => ({ name, token, rights: NOBODY });
+
+/** What a stranger says, for a person's terminal. */
+function printable(text: unknown): string {
+  return typeof text === "string" ? text.slice(0, 500).replace(/[^ -~]/gu, "?") : "without a word";
+}
 
 function keyOf(token: Uint8Array): Promise<CryptoKey> {
   return crypto.subtle.importKey("raw", token.slice() as Uint8Array<ArrayBuffer>, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);

@@ -28,6 +28,7 @@ afterAll(async () => {
 });
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const INSTANCE = "00000000-0000-4000-8000-000000000000";
 const TOKEN = new TextEncoder().encode("0123456789abcdef0123456789abcdef");
 let sockets = 0;
 
@@ -80,12 +81,12 @@ interface Spoke {
   faults: SymphonyError[];
 }
 
-async function spoke(path: string, name: string, more: Partial<PeersOptions> = {}): Promise<Spoke> {
+async function spoke(path: string, name: string, more: Partial<PeersOptions> = {}, attempts = 5): Promise<Spoke> {
   const faults: SymphonyError[] = [];
   const bus = createBus({ name, onFault: (cause) => void faults.push(cause as SymphonyError) });
   const peers = createPeers({ bus, dial: (address) => connectSocket(address.replace("unix:", "")), peerOf: (far) => ({ name: far, rights: ALL_RIGHTS }), ...more });
   closers.push(() => peers.close());
-  const link = await peers.keep(`unix:${path}`).ready();
+  const link = await peers.keep(`unix:${path}`, { attempts }).ready();
   return { bus, peers, link, faults };
 }
 
@@ -244,12 +245,12 @@ describe("who may what", () => {
     const wrong = new Uint8Array(TOKEN);
     wrong[31] = 0;
     // the friend finds out first that the hub doesn't prove to have its token
-    expect(await codeOf(() => spoke(path, "friend", { peerOf: farOf(wrong) }))).toBe("bus/peer");
-    expect(await codeOf(() => spoke(path, "stranger", { peerOf: farOf(TOKEN) }))).toBe("bus/peer");
+    expect(await codeOf(() => spoke(path, "friend", { peerOf: farOf(wrong) }, 1))).toBe("bus/peer");
+    expect(await codeOf(() => spoke(path, "stranger", { peerOf: farOf(TOKEN) }, 1))).toBe("bus/peer");
     // who doesn't ask for a proof must still give one
-    expect(await codeOf(() => spoke(path, "friend", {}))).toBe("bus/peer");
-    expect(await codeOf(() => spoke(path, "stranger", {}))).toBe("bus/peer");
-    expect(await codeOf(() => spoke(path, "friend", { peerOf: farOf(new Uint8Array(8)) }))).toBe("bus/invalid");
+    expect(await codeOf(() => spoke(path, "friend", {}, 1))).toBe("bus/peer");
+    expect(await codeOf(() => spoke(path, "stranger", {}, 1))).toBe("bus/peer");
+    expect(await codeOf(() => spoke(path, "friend", { peerOf: farOf(new Uint8Array(8)) }, 1))).toBe("bus/invalid");
     await until(() => refusals.length === 5, "all refusals");
     expect(refusals.every(({ tried, code }) => tried === "join" && code === "bus/peer")).toBe(true);
     const said = refusals.filter(({ why }) => why.startsWith("Cannot join as")).map(({ why }) => why.replace(/friend|stranger/, "X"));
@@ -299,7 +300,12 @@ describe("who may what", () => {
     far.serve("tool.one.a", () => 1);
     far.serve("tool.two", () => 1);
     far.serve("bus.x", () => 1);
-    await until(() => refusals.filter(({ tried }) => tried === "serve").length === 2);
+    await until(() => refusals.filter(({ tried }) => tried === "serve").length === 1);
+    const server = await rawPeer(path, "server");
+    const own = { patterns: [">", "bus.x", "tool.>"].map((pattern) => ({ pattern, endpoint: { pattern: ">", group: "", description: "mine" } })) };
+    await server.send([createPlainEncoder()({ kind: "interest", add: own.patterns, remove: [] })]);
+    await until(() => refusals.filter(({ tried }) => tried === "serve").length === 4, "all refused");
+    server.close();
     expect(bus.endpoints().map(({ pattern }) => pattern)).toEqual(["time", "secret", "tool.one.a"]);
   });
 
@@ -317,11 +323,21 @@ describe("who may what", () => {
     for (let n = 0; n < 10; n++) fast.bus.on(`sub.${n}`, () => {});
     await until(() => refusals.some(({ code }) => code === "bus/limit"), "too many interests");
 
+    // its own side knows what the hub takes from it
     const large = await spoke(path, "large");
-    await sleep(30);
+    bus.serve("size", (payload) => (payload as Uint8Array).length);
+    await until(() => large.bus.endpoints().length === 1);
+    expect(await codeOf(() => large.bus.request("size", new Uint8Array(20_000)))).toBe("bus/limit");
     void large.bus.publish("x", new Uint8Array(20_000));
-    expect((await large.link.closed)?.code).toBe("bus/peer");
-    expect(refusals.at(-1)).toMatchObject({ peer: "large", tried: "frame", code: "bus/limit" });
+    await until(() => large.faults.some(({ code }) => code === "bus/limit"), "the fault");
+    expect(large.link.counts().dropped).toBe(1);
+    expect(await large.bus.request("size", new Uint8Array(2000))).toBe(2000);
+    // and who doesn't heed it is cut off
+    const raw = await rawPeer(path, "raw");
+    await raw.send([createPlainEncoder()({ kind: "event", id: 1, to: "x", at: 0, payload: new Uint8Array(20_000) })]);
+    await Promise.race([raw.ended, raw.closed]);
+    await until(() => refusals.some(({ peer, tried, code }) => peer === "raw" && tried === "frame" && code === "bus/limit"), "the refusal");
+    raw.close();
   });
 
   test("frames that are none, and what comes before the handshake, end the link with a code; others don't notice", async () => {
@@ -335,10 +351,11 @@ describe("who may what", () => {
       { kind: "event" },
       { kind: "hello" },
       { kind: "hello", protocol: 2 },
-      { kind: "hello", protocol: 1, name: "a b", nonce: new Uint8Array(32), encodings: ["plain"], frameMax: 5000 },
-      { kind: "hello", protocol: 1, name: "x", nonce: new Uint8Array(3), encodings: ["plain"], frameMax: 5000 },
-      { kind: "hello", protocol: 1, name: "x", nonce: new Uint8Array(32), encodings: ["xml"], frameMax: 5000 },
-      { kind: "hello", protocol: 1, name: "x", nonce: new Uint8Array(32), encodings: ["plain"], frameMax: 1 },
+      { kind: "hello", protocol: 1, instance: INSTANCE, name: "a b", nonce: new Uint8Array(32), encodings: ["plain"], frameMax: 5000 },
+      { kind: "hello", protocol: 1, instance: INSTANCE, name: "x", nonce: new Uint8Array(3), encodings: ["plain"], frameMax: 5000 },
+      { kind: "hello", protocol: 1, instance: INSTANCE, name: "x", nonce: new Uint8Array(32), encodings: ["xml"], frameMax: 5000 },
+      { kind: "hello", protocol: 1, name: "x", nonce: new Uint8Array(32), encodings: ["plain"], frameMax: 1, instance: INSTANCE },
+      { kind: "hello", protocol: 1, name: "x", nonce: new Uint8Array(32), encodings: ["plain"], frameMax: 5000, instance: "me" },
       new Uint8Array(5000).fill(0x81),
     ];
     for (const [n, frame] of before.entries()) {
@@ -368,14 +385,18 @@ describe("who may what", () => {
       { kind: "interest", add: 3, remove: [] },
       { kind: "bye" },
     ];
+    // a message that can't be taken is refused, and the link goes on
+    const raw = await rawPeer(path, "raw");
     for (const [n, frame] of after.entries()) {
-      const connection = await rawPeer(path, `raw${n}`);
-      await connection.send([encode(frame)]);
-      await Promise.race([connection.ended, connection.closed]);
-      connection.close();
+      await raw.send([encode(frame)]);
       await until(() => refusals.length === n + 1, `refusal of ${JSON.stringify(frame)}`);
-      expect(refusals.at(-1)).toMatchObject({ peer: `raw${n}`, tried: "frame", code: "bus/shape" });
+      expect(refusals.at(-1)).toMatchObject({ peer: "raw", tried: "frame", code: "bus/shape" });
     }
+    // what is no CBOR ends it
+    await raw.send([Uint8Array.from([0xff])]);
+    await Promise.race([raw.ended, raw.closed]);
+    expect(refusals.at(-1)).toMatchObject({ peer: "raw", tried: "frame", code: "bus/malformed" });
+    raw.close();
     expect(await bus.request("here", 0)).toBe("yes");
   });
 
@@ -389,7 +410,7 @@ describe("who may what", () => {
       if (kind === "challenge") void connection.send([encode({ kind: "join" })]);
       if (kind === "welcome") resolve();
     });
-    await connection.send([encode({ kind: "hello", protocol: 1, name, nonce: new Uint8Array(32), encodings: ["plain"], frameMax: 100_000 })]);
+    await connection.send([encode({ kind: "hello", protocol: 1, name, instance: crypto.randomUUID(), nonce: new Uint8Array(32), encodings: ["plain"], frameMax: 100_000 })]);
     await promise;
     return connection;
   }

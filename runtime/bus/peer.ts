@@ -22,7 +22,10 @@ export interface PeerLimits {
   requestsMax: number;
   /** Patterns that it subscribes to and serves. */
   interestsMax: number;
-  /** Messages that wait to be sent to it, and what happens to more; "wait" makes its publishers wait. */
+  /**
+   * Messages that wait to be sent to it, and what happens to more. "wait", which makes their publishers wait, is the default for peers that
+   * the transport vouches for; for those with a token it is "drop-oldest".
+   */
   queueMax: number;
   full: "wait" | "drop-oldest" | "fail";
 }
@@ -74,17 +77,17 @@ export function within(patterns: readonly string[], asked: string): "all" | "som
 }
 
 /** A bucket of tokens that fills by the second (the leaky bucket as a meter). */
-export function createRate(perSecond: number, burst: number, elapsed: () => number): () => boolean {
+export function createRate(perSecond: number, burst: number, elapsed: () => number): (cost: number) => boolean {
   let tokens = burst;
   let at = elapsed();
-  return () => {
+  return (cost) => {
     if (tokens < burst) {
       const now = elapsed();
       tokens = Math.min(burst, tokens + ((now - at) * perSecond) / 1000);
       at = now;
     } else at = elapsed();
-    if (tokens < 1) return false;
-    tokens--;
+    if (tokens < cost) return false;
+    tokens -= cost;
     return true;
   };
 }

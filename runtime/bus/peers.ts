@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { SymphonyError } from "../error.ts";
 import type { Connection } from "../transport/connection.ts";
 import type { Bus } from "./bus.ts";
+import { isPeerName } from "./handshake.ts";
 import { createLink, type Link, type LinkCounts, type LinkOptions } from "./link.ts";
 
 export interface RetryPolicy {
@@ -47,9 +48,18 @@ export interface PeersOptions extends Pick<LinkOptions, "peerOf" | "types" | "en
   random?: () => number;
 }
 
+/** Connections whose peers haven't proved themselves, at a time. */
+const JOINING_MAX = 256;
+/** A link that has lived so long was one. */
+const LIVED_MS = 2000;
+
+/** Throws `bus/invalid` for a bus whose name no peer would take. */
 export function createPeers(options: PeersOptions): Peers {
-  const { bus, dial, clock = systemClock, random = Math.random } = options;
+  const { bus, dial, clock = systemClock, random = Math.random, onRefusal = () => {} } = options;
+  if (!isPeerName(bus.name))
+    throw new SymphonyError("bus/invalid", `Cannot link the bus ${JSON.stringify(bus.name)}: expected a name of letters, digits, dots, dashes and underscores, at most 64`);
   const links = new Set<Link>();
+  let joining = 0;
   const kept = new Map<string, { kept: Kept; holders: number; stop: () => Promise<void> }>();
   let isClosed = false;
 
@@ -63,6 +73,8 @@ export function createPeers(options: PeersOptions): Peers {
 
   async function open(connection: Connection, side: LinkOptions["side"]): Promise<Link> {
     const link = await createLink({ ...options, connection, side, clock });
+    // a second link to the same bus would double all that it hears: the newest holds, for an older one may be dead and not know it
+    for (const other of links) if (other.peer === link.peer && other.instance === link.instance) void other.close();
     links.add(link);
     tell("joined", { peer: link.peer, address: link.address });
     void link.closed.then((error) => {
@@ -90,16 +102,24 @@ export function createPeers(options: PeersOptions): Peers {
       let failed = 0;
       while (!isOver) {
         try {
-          link = await open(await dial(address), "connect");
-          failed = 0;
+          const made = await open(await dial(address), "connect");
+          if (isOver) {
+            await made.close();
+            return;
+          }
+          link = made;
           for (const { resolve } of waiting.splice(0)) resolve(link);
-          await link.closed;
+          const since = clock.elapsed();
+          const error = await link.closed;
           link = undefined;
+          // one that ends as soon as it begins is no success
+          if (clock.elapsed() - since > LIVED_MS) failed = 0;
+          else throw error ?? new SymphonyError("bus/peer", `The link to ${address} was closed by the far side as soon as it was made`, { retryable: true });
         } catch (cause) {
           const error = cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot connect to ${address}: ${String(cause)}`, { cause, retryable: true });
-          // who is refused is refused the next time too
           if (isOver) return;
-          if (!error.retryable || ++failed >= attempts) {
+          // what is wrong on this side doesn't mend itself
+          if (error.code === "bus/invalid" || ++failed >= attempts) {
             tell("lost", { address, code: error.code, message: error.message, attempts: failed });
             kept.delete(address);
             over(error);
@@ -125,7 +145,11 @@ export function createPeers(options: PeersOptions): Peers {
           return link;
         },
         ready: () =>
-          link ? Promise.resolve(link) : isOver ? done.promise.then((error) => Promise.reject(error)) : new Promise((resolve, reject) => void waiting.push({ resolve, reject })),
+          link
+            ? Promise.resolve(link)
+            : isOver
+              ? done.promise.then((error) => Promise.reject(error ?? new SymphonyError("bus/closed", `The link to ${address} was let go`)))
+              : new Promise((resolve, reject) => void waiting.push({ resolve, reject })),
         release: () => release(address),
         done: done.promise,
       },
@@ -149,11 +173,19 @@ export function createPeers(options: PeersOptions): Peers {
   return {
     links: () => [...links],
     async accept(connection) {
+      if (joining >= JOINING_MAX) {
+        connection.close();
+        onRefusal({ at: clock.now(), peer: "", address: connection.address, tried: "join", code: "bus/rate", why: `${joining} others are joining already` });
+        return undefined;
+      }
+      joining++;
       try {
         return await open(connection, "accept");
       } catch {
         // onRefusal was told
         return undefined;
+      } finally {
+        joining--;
       }
     },
     keep(address, retry = {}) {

@@ -23,23 +23,27 @@ export interface Items<T> extends AsyncIterable<T>, AsyncDisposable {
 export interface Queue<T> extends Items<T> {
   /** Takes one in; a promise when it must wait for room. Throws `bus/full`. */
   take(item: T): void | Promise<void>;
-  /** Takes one in, full or not. */
+  /** Takes one in, full or not; it doesn't count, and is never dropped. */
   force(item: T): void;
 }
 
-export interface QueueOptions {
+export interface QueueOptions<T = never> {
   /** Whose it is, for errors: `the subscriber to "a.>"`. */
   owner: string;
   queueMax: number;
   full: WhenFull;
   onClose: () => void;
   onDrop: () => void;
+  /** One that was taken in was given up for a newer one. */
+  onDropped?: (item: T) => void;
 }
 
-export function createQueue<T>({ owner, queueMax, full, onClose, onDrop }: QueueOptions): Queue<T> {
+export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropped }: QueueOptions<T>): Queue<T> {
   let queue: T[] = [];
   /** Those before it were given already. */
   let head = 0;
+  /** Those that came in by force. */
+  const forced = new Set<T>();
   const waiting: { item: T; admit: () => void }[] = [];
   /** Those who wait for a message share it. */
   let coming: Promise<void> | undefined;
@@ -60,10 +64,25 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop }: Queue
     onDrop();
   }
 
+  const counted = (): number => queue.length - head - forced.size;
+
+  /** Takes out the oldest that may be dropped; there is one. */
+  function dropOldest(): void {
+    let at = head;
+    while (forced.has(queue[at] as T)) at++;
+    onDropped?.(queue[at] as T);
+    for (; at > head; at--) queue[at] = queue[at - 1] as T;
+    queue[head++] = undefined as never;
+    if (head > COMPACT) {
+      queue = queue.slice(head);
+      head = 0;
+    }
+  }
+
   /** Those who wait come in as there is room. */
   function admit(): void {
     let next = 0;
-    while (next < waiting.length && queue.length - head < queueMax) {
+    while (next < waiting.length && counted() < queueMax) {
       const one = waiting[next++] as (typeof waiting)[number];
       queue.push(one.item);
       one.admit();
@@ -93,7 +112,7 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop }: Queue
   const inbox: Queue<T> = {
     take(item) {
       if (closed) return undefined;
-      if (queue.length - head < queueMax) {
+      if (counted() < queueMax) {
         queue.push(item);
         wake?.();
         return undefined;
@@ -101,11 +120,7 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop }: Queue
       switch (full) {
         case "drop-oldest":
           drop();
-          queue[head++] = undefined as never;
-          if (head > COMPACT) {
-            queue = queue.slice(head);
-            head = 0;
-          }
+          dropOldest();
           queue.push(item);
           return undefined;
         case "fail":
@@ -127,6 +142,7 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop }: Queue
     force(item) {
       if (closed) return;
       queue.push(item);
+      forced.add(item);
       wake?.();
     },
     async *batches() {
@@ -135,6 +151,7 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop }: Queue
           const batch = head === 0 ? queue : queue.slice(head);
           queue = [];
           head = 0;
+          forced.clear();
           admit();
           yield batch;
         }
@@ -146,6 +163,7 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop }: Queue
       const take = (): IteratorResult<T> => {
         const value = queue[head] as T;
         queue[head++] = undefined as never;
+        if (forced.size > 0) forced.delete(value);
         if (head === queue.length) {
           queue = [];
           head = 0;
@@ -159,7 +177,9 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop }: Queue
       return {
         async next() {
           if (queue.length > head) return take();
-          return (await ready()) ? take() : { value: undefined, done: true };
+          // another reader may have been first
+          while (await ready()) if (queue.length > head) return take();
+          return { value: undefined, done: true };
         },
         async return() {
           inbox.close();

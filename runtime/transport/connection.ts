@@ -17,6 +17,10 @@ export interface Connection {
   send(frames: readonly Uint8Array[]): void | Promise<void>;
   /** To be called once; what has come before waits for it. */
   receive(take: TakeFrame): void;
+  /** Bytes of the largest frame that is taken, 64 MiB at first; may be set at any time, and holds from the next frame on. */
+  frameMax: number;
+  /** Counts up as bytes come, also of a frame that isn't whole yet. */
+  readonly bytesReceived: number;
   /** This side says nothing more; what the far side says still comes. */
   end(): void;
   /** Closes both ways at once; what was not sent yet is lost. */

@@ -55,7 +55,8 @@ function together(frames: readonly Uint8Array[], from: number, to: number, size:
 }
 
 export interface FrameReaderOptions {
-  frameMax?: number;
+  /** Asked for each frame. */
+  frameMax?: () => number;
   /** The chunks that it is given are its own from then on; else what it keeps of them is a copy. True by default. */
   ownsChunks?: boolean;
   /** Of a length that no frame has; `bus/limit` by default. */
@@ -75,7 +76,7 @@ export interface FrameReader {
 /** Memory is taken for what has come, at most twice as much, never for what a length claims. */
 export function createFrameReader(
   take: TakeFrame,
-  { frameMax = FRAME_MAX, ownsChunks = true, refuse = (what) => new SymphonyError("bus/limit", `Cannot read the frame: ${what}`) }: FrameReaderOptions = {},
+  { frameMax = () => FRAME_MAX, ownsChunks = true, refuse = (what) => new SymphonyError("bus/limit", `Cannot read the frame: ${what}`) }: FrameReaderOptions = {},
 ): FrameReader {
   /** What has come and was not handed over stands at its front. */
   let held: Uint8Array = NOTHING;
@@ -85,7 +86,7 @@ export function createFrameReader(
 
   function lengthAt(bytes: Uint8Array, at: number): number {
     const length = ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)) >>> 0;
-    if (length === 0 || length > frameMax) throw refuse(`its length is given as ${length} bytes, expected 1 to ${frameMax}`);
+    if (length === 0 || length > frameMax()) throw refuse(`its length is given as ${length} bytes, expected 1 to ${frameMax()}`);
     return length;
   }
 

@@ -4,12 +4,14 @@ import { SymphonyError } from "../error.ts";
 import { brokenError, checkFrame, type Connection, closedError, createEnds, FRAME_MAX, type TakeFrame } from "./connection.ts";
 
 const FRAME = 0;
-/** Followed by four bytes, least first: so many bytes of frames were taken. */
+/** Followed by four bytes, least first: so many bytes of frames were taken, with 128 more for each frame or part. */
 const TAKEN = 1;
 const END = 2;
 /** Of a frame that is larger: as many bytes as a part has, and more follow. Deno takes no message over 64 MiB, and other work has its turn. */
 const PART = 3;
-const PART_BYTES = 1024 * 1024;
+export const PART_BYTES = 1024 * 1024;
+/** What a frame that waits costs besides its bytes. */
+const EACH_BYTES = 128;
 /** Bytes on their way before the sender waits; one frame may be larger. */
 export const WINDOW = 1024 * 1024;
 
@@ -39,6 +41,7 @@ export function createMessageConnection({
   let isTaking = false;
   let taken = 0;
   let farEnded = false;
+  let bytesReceived = 0;
   /** Of a frame that hasn't come whole. */
   let parts: Uint8Array[] = [];
 
@@ -73,7 +76,7 @@ export function createMessageConnection({
     if (isTaking || !take) return;
     while (waiting.length > 0 && !ends.isClosed) {
       const frame = waiting.shift() as Uint8Array;
-      waitingBytes -= frame.length;
+      waitingBytes -= frame.length + EACH_BYTES;
       try {
         const wait = take(frame);
         if (wait) {
@@ -81,7 +84,7 @@ export function createMessageConnection({
           wait.then(
             () => {
               isTaking = false;
-              noteTaken(frame.length);
+              noteTaken(costOf(frame));
               drain();
             },
             (cause: unknown) => close(cause instanceof SymphonyError ? cause : brokenError(address, cause)),
@@ -92,7 +95,7 @@ export function createMessageConnection({
         close(cause instanceof SymphonyError ? cause : brokenError(address, cause));
         return;
       }
-      noteTaken(frame.length);
+      noteTaken(costOf(frame));
     }
     if (farEnded && !ends.isClosed) {
       ends.end();
@@ -104,10 +107,14 @@ export function createMessageConnection({
     close(new SymphonyError("bus/malformed", `Cannot read what came over ${address}: ${what}`));
   }
 
-  return {
+  const connection: MessageConnection = {
     address,
     closed: ends.closed,
     ended: ends.ended,
+    frameMax: FRAME_MAX,
+    get bytesReceived() {
+      return bytesReceived;
+    },
     send(frames) {
       if (ends.isClosed || saidEnd) throw closedError(address);
       for (const frame of frames) checkFrame(frame);
@@ -119,7 +126,7 @@ export function createMessageConnection({
             const message = new Uint8Array(part.length + 1);
             message[0] = isLast ? FRAME : PART;
             message.set(part, 1);
-            under += part.length;
+            under += part.length + EACH_BYTES;
             post(message);
           }
       } catch (cause) {
@@ -144,19 +151,20 @@ export function createMessageConnection({
     onMessage(message) {
       if (ends.isClosed) return;
       const { length } = message;
+      bytesReceived += length;
       switch (message[0]) {
         case PART:
-          if (farEnded || length - 1 !== PART_BYTES || parts.length * PART_BYTES >= FRAME_MAX) return refuse("a part of a frame that can't be");
+          if (farEnded || length - 1 !== PART_BYTES || (parts.length + 1) * PART_BYTES > connection.frameMax) return refuse("a part of a frame that can't be");
           parts.push(message.subarray(1));
           return;
         case FRAME: {
           if (farEnded) return refuse("a frame after its end");
           const size = parts.length * PART_BYTES + length - 1;
-          if (length < 2 || length - 1 > PART_BYTES || size > FRAME_MAX) return refuse(`a frame of ${size} bytes, expected 1 to ${FRAME_MAX}`);
+          if (length < 2 || length - 1 > PART_BYTES || size > connection.frameMax) return refuse(`a frame of ${size} bytes, expected 1 to ${connection.frameMax}`);
           // who keeps to the window has no more on its way
-          if (waitingBytes > 2 * WINDOW + FRAME_MAX) return refuse("more than the window allows");
+          if (waitingBytes > 2 * WINDOW + connection.frameMax) return refuse("more than the window allows");
           waiting.push(parts.length === 0 ? message.subarray(1) : joined(parts.splice(0), message.subarray(1)));
-          waitingBytes += size;
+          waitingBytes += size + EACH_BYTES;
           return drain();
         }
         case TAKEN: {
@@ -182,6 +190,12 @@ export function createMessageConnection({
       close(cause === undefined && farEnded ? undefined : brokenError(address, cause ?? "the far side is gone"));
     },
   };
+  return connection;
+}
+
+/** As the sender counts it, part by part. */
+function costOf(frame: Uint8Array): number {
+  return frame.length + EACH_BYTES * Math.ceil(frame.length / PART_BYTES);
 }
 
 function joined(parts: readonly Uint8Array[], last: Uint8Array): Uint8Array {

@@ -4,7 +4,7 @@
 // Who reads looks again for a short time after the last message, and then sleeps until it is woken. It can't see that the far side is gone:
 // that is the link's heartbeat to find, or its owner's to say.
 import { SymphonyError } from "../error.ts";
-import { brokenError, type Connection, closedError, createEnds } from "./connection.ts";
+import { brokenError, type Connection, closedError, createEnds, FRAME_MAX } from "./connection.ts";
 import { createFrameReader, packFrames } from "./frames.ts";
 
 /** Bytes that each way holds; larger frames go through it in parts. */
@@ -54,6 +54,9 @@ export function connectRing(ring: Ring, { name = "ring", lookMicros = 20 }: { na
   const inHead = new Int32Array(ring.in, 0, HEAD_BYTES / 4);
   const inBytes = new Uint8Array(ring.in, HEAD_BYTES);
   const size = outBytes.length;
+  for (const bytes of [outBytes, inBytes])
+    if (bytes.length < 64 || (bytes.length & (bytes.length - 1)) !== 0)
+      throw new SymphonyError("bus/invalid", `Cannot use a ring of ${bytes.length} bytes: expected one that createRing made`);
   let written = Atomics.load(outHead, WRITTEN) >>> 0;
   let read = Atomics.load(inHead, READ) >>> 0;
   /** What didn't fit. */
@@ -61,6 +64,7 @@ export function connectRing(ring: Ring, { name = "ring", lookMicros = 20 }: { na
   let leftWait: PromiseWithResolvers<void> | undefined;
   let saidEnd = false;
   let isRead = false;
+  let bytesReceived = 0;
   const keepAlive = setInterval(() => {}, SLEEP_MS);
 
   function close(error?: SymphonyError): void {
@@ -134,6 +138,7 @@ export function connectRing(ring: Ring, { name = "ring", lookMicros = 20 }: { na
     const chunk = new Uint8Array(there);
     chunk.set(inBytes.subarray(at, at + first));
     if (there > first) chunk.set(inBytes.subarray(0, there - first), first);
+    bytesReceived += there;
     read = (read + there) >>> 0;
     Atomics.store(inHead, READ, read | 0);
     if (Atomics.exchange(inHead, WRITER_SLEEPS, 0) === 1) Atomics.notify(inHead, READ);
@@ -178,10 +183,14 @@ export function connectRing(ring: Ring, { name = "ring", lookMicros = 20 }: { na
     }
   }
 
-  return {
+  const connection: Connection = {
     address,
     closed: ends.closed,
     ended: ends.ended,
+    frameMax: FRAME_MAX,
+    get bytesReceived() {
+      return bytesReceived;
+    },
     send(frames) {
       if (ends.isClosed || saidEnd || Atomics.load(outHead, STATE) & CLOSED) throw closedError(address);
       const chunks = packFrames(frames);
@@ -205,7 +214,7 @@ export function connectRing(ring: Ring, { name = "ring", lookMicros = 20 }: { na
     receive(take) {
       if (isRead) throw new SymphonyError("bus/invalid", `Cannot receive from ${address} twice`);
       isRead = true;
-      const reader = createFrameReader(take);
+      const reader = createFrameReader(take, { frameMax: () => connection.frameMax });
       readOn(
         (chunk) => reader.push(chunk),
         () => reader.left,
@@ -218,4 +227,5 @@ export function connectRing(ring: Ring, { name = "ring", lookMicros = 20 }: { na
     },
     close: () => close(),
   };
+  return connection;
 }

@@ -60,22 +60,28 @@ export async function listenSocket(path: string, onConnection: (connection: Conn
   checkPath(path);
   if (!isPipe(path)) await clear(path);
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => onConnection(connectionOf(socket, path)));
-  const mask = isPipe(path) ? undefined : process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", (cause) => reject(brokenError(`unix:${path}`, cause)));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause) => reject(brokenError(`unix:${path}`, cause)));
+    // the socket is made while listen() is called: nothing else of the process gets this mask
+    const mask = isPipe(path) ? undefined : process.umask(0o177);
+    try {
       server.listen(path, () => resolve());
-    });
-  } finally {
-    if (mask !== undefined) process.umask(mask);
+    } finally {
+      if (mask !== undefined) process.umask(mask);
+    }
+  });
+  let made: number | undefined;
+  if (!isPipe(path)) {
+    chmodSync(path, 0o600);
+    made = lstatSync(path).ino;
   }
-  if (!isPipe(path)) chmodSync(path, 0o600);
   return {
     address: `unix:${path}`,
     close: () =>
       new Promise((resolve) => {
         server.close();
-        if (!isPipe(path)) rmSync(path, { force: true });
+        // another's that has taken its place stays
+        if (made !== undefined && lstatSync(path, { throwIfNoEntry: false })?.ino === made) rmSync(path, { force: true });
         resolve();
       }),
   };

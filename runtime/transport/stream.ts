@@ -1,7 +1,7 @@
 // A connection over a pair of byte streams of node:stream, which sockets, pipes and standard input and output are on Bun and Deno.
 import type { Readable, Writable } from "node:stream";
 import { SymphonyError } from "../error.ts";
-import { brokenError, type Connection, closedError, createEnds } from "./connection.ts";
+import { brokenError, type Connection, closedError, createEnds, FRAME_MAX } from "./connection.ts";
 import { createFrameReader, packFrames } from "./frames.ts";
 
 /**
@@ -12,6 +12,7 @@ export function createStreamConnection({ address, readable, writable, closeAll }
   const ends = createEnds();
   let saidEnd = false;
   let isRead = false;
+  let bytesReceived = 0;
   let draining: PromiseWithResolvers<void> | undefined;
 
   function close(error?: SymphonyError): void {
@@ -41,10 +42,14 @@ export function createStreamConnection({ address, readable, writable, closeAll }
     else if (!isRead) close(brokenError(address, "it was closed"));
   });
 
-  return {
+  const connection: Connection = {
     address,
     closed: ends.closed,
     ended: ends.ended,
+    frameMax: FRAME_MAX,
+    get bytesReceived() {
+      return bytesReceived;
+    },
     send(frames) {
       if (ends.isClosed || saidEnd) throw closedError(address);
       const chunks = packFrames(frames);
@@ -58,7 +63,7 @@ export function createStreamConnection({ address, readable, writable, closeAll }
     },
     receive(take) {
       isRead = true;
-      const reader = createFrameReader(take);
+      const reader = createFrameReader(take, { frameMax: () => connection.frameMax });
       /** What came although reading was stopped. */
       const late: Uint8Array[] = [];
       let waits = false;
@@ -94,6 +99,7 @@ export function createStreamConnection({ address, readable, writable, closeAll }
       };
       readable.on("data", (chunk: Uint8Array) => {
         if (ends.isClosed) return;
+        bytesReceived += chunk.length;
         if (waits) late.push(chunk);
         else push(chunk);
       });
@@ -113,4 +119,5 @@ export function createStreamConnection({ address, readable, writable, closeAll }
     },
     close: () => close(),
   };
+  return connection;
 }

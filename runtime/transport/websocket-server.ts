@@ -2,7 +2,7 @@
 // here, because it would come with this machine's address.
 import { SymphonyError } from "../error.ts";
 import { brokenError, type Connection, FRAME_MAX, type Listener } from "./connection.ts";
-import { createMessageConnection, type MessageConnection } from "./messages.ts";
+import { createMessageConnection, type MessageConnection, PART_BYTES } from "./messages.ts";
 import { overWebSocket } from "./websocket.ts";
 
 export interface WebSocketOptions {
@@ -59,8 +59,8 @@ function listenOnBun(bun: NonNullable<Runtimes["Bun"]>, hostname: string, port: 
     port,
     fetch: (request: Request, self: BunServer) => refusal(request) ?? (self.upgrade(request, { data: {} }) ? undefined : new Response("This is no WebSocket.\n", { status: 400 })),
     websocket: {
-      // a byte in front of the largest frame; what is on its way is bounded by the window
-      maxPayloadLength: FRAME_MAX + 1,
+      // a byte in front of a part; what is on its way is bounded by the window
+      maxPayloadLength: PART_BYTES + 1,
       backpressureLimit: 2 * FRAME_MAX,
       idleTimeout: 0,
       open(socket: BunSocket) {
@@ -92,8 +92,14 @@ function listenOnDeno(deno: NonNullable<Runtimes["Deno"]>, hostname: string, por
     if (isClosing) return new Response("No more connections.\n", { status: 503 });
     const refused = refusal(request);
     if (refused) return refused;
-    // heartbeats are the link's
-    const { socket, response } = deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    let upgraded: { socket: WebSocket; response: Response };
+    try {
+      // heartbeats are the link's
+      upgraded = deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    } catch {
+      return new Response("This is no WebSocket.\n", { status: 400 });
+    }
+    const { socket, response } = upgraded;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       open++;

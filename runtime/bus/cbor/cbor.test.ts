@@ -137,7 +137,7 @@ describe("what is refused", () => {
       ["a26161f76161f7", 'bus/malformed: byte 4: the key "a" stands twice in one map'],
       ["a201020102", "bus/malformed: byte 3: the key 1 stands twice in one map"],
       ["a2695f5f70726f746f5f5f01695f5f70726f746f5f5f02", 'bus/malformed: byte 12: the key "__proto__" stands twice in one map'],
-      ["a2820102018201028201", "bus/malformed: byte 5: the key stands twice in one map"],
+      ["a2820102018201028201", "bus/malformed: byte 1: a key is no text, number, boolean or null"],
       ["9f01", "bus/malformed: byte 0: something without end doesn't end"],
       ["5f6161ff", "bus/malformed: byte 1: a string without end holds something else than parts of its kind"],
       ["7f7f6161ffff", "bus/malformed: byte 1: a string without end holds something else than parts of its kind"],
@@ -154,7 +154,7 @@ describe("what is refused", () => {
       ["c201", "bus/malformed: byte 0: a big number is not made of 1024 bytes at most"],
       ["d9e00080", "bus/malformed: byte 0: the tag 57344 means nothing here"],
       [`${"81".repeat(65)}00`, "bus/limit: byte 65: it is nested deeper than 64"],
-      [`${"c1".repeat(65)}00`, "bus/limit: byte 65: it is nested deeper than 64"],
+      [`${"c1".repeat(70)}00`, "bus/limit: byte 65: it is nested deeper than 64"],
       ["9f".repeat(100_000), "bus/limit: byte 65: it is nested deeper than 64"],
     ];
     for (const [hex, said] of cases) expect([hex.slice(0, 60), refusal(hex).slice(0, said.length)]).toEqual([hex.slice(0, 60), said]);

@@ -346,6 +346,7 @@ function readMap(head: number, where: number): Record<string, unknown> | Map<unk
     if ((object[name] !== undefined || hasUndefined) && Object.hasOwn(object, name)) throw twice(keyAt, name);
     const value = read();
     if (value === undefined) hasUndefined = true;
+    if (isIndex(name)) count(Number(name) >> 2);
     if (name === "__proto__") {
       if (Object.hasOwn(object, name)) throw twice(keyAt, name);
       Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
@@ -353,6 +354,12 @@ function readMap(head: number, where: number): Record<string, unknown> | Map<unk
   }
   depth--;
   return object;
+}
+
+/** A key for which engines may make room for all that come before it: such count by that room. */
+function isIndex(name: string): boolean {
+  const first = name.charCodeAt(0);
+  return first >= 0x31 && first <= 0x39 && name.length <= 4 && /^\d+$/.test(name);
 }
 
 function twice(where: number, name: unknown): SymphonyError {
@@ -370,6 +377,8 @@ function readAnyMap(map: Map<unknown, unknown>, left: number, where: number): Ma
     const keyAt = at;
     const name = read();
     if (typeof name === "object" && name !== null) {
+      // comparing such takes as long as they are, each time
+      if (!limits.tags) throw malformed(keyAt, "a key is no text, number, boolean or null");
       const spelled = Array.from(bytes.subarray(keyAt, at)).join();
       if (compared.has(spelled)) throw twice(keyAt, name);
       compared.add(spelled);
@@ -384,10 +393,15 @@ function readTagged(head: number, where: number): unknown {
   const tag = argument(head);
   if (tag === -1) throw malformed(where, "0xdf begins nothing");
   if (records && tag >= DEFINES_RECORD && tag < RECORD_FIRST + RECORDS_MAX) return tag === DEFINES_RECORD ? readDefinition(where) : readRecord(tag as number, where);
-  enter();
-  count(1);
+  // a date and a big number count as one value, as they do for who wrote them: what is in them is a text, a number or bytes
+  const kind = at < end ? (bytes[at] as number) >> 5 : 7;
+  const isFlat = (tag === 0 && kind === 3) || (tag === 1 && (kind < 2 || kind === 7)) || ((tag === 2 || tag === 3) && kind === 2);
+  if (!isFlat) {
+    enter();
+    count(1);
+  }
   const value = read();
-  depth--;
+  if (!isFlat) depth--;
   switch (tag) {
     case 0: {
       const time = typeof value === "string" && DATE.test(value) ? Date.parse(value) : Number.NaN;
@@ -472,6 +486,7 @@ function fill(keys: string[], length: number): Record<string, unknown> {
   for (let i = 0; i < length; i++) {
     const name = keys[i] as string;
     const value = read();
+    if (isIndex(name)) count(Number(name) >> 2);
     if (name === "__proto__") Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
     else object[name] = value;
   }

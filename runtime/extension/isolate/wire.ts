@@ -458,7 +458,7 @@ export class FrameCutter {
     (frame) => {
       this.#take(frame[0] as number, frame.subarray(1));
     },
-    { frameMax: FRAME_BYTES_MAX + 1, ownsChunks: false, refuse: broken },
+    { frameMax: () => FRAME_BYTES_MAX + 1, ownsChunks: false, refuse: broken },
   );
 
   /** Adds a chunk and hands each whole frame to `take`; a payload is only valid during that call. */
