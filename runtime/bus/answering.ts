@@ -6,7 +6,7 @@ import { CREDIT } from "./asking.ts";
 import { type Bus, textOf } from "./bus.ts";
 import { errorFrame } from "./frame.ts";
 import type { Message } from "./message.ts";
-import type { Outgoing } from "./outbox.ts";
+import { type Outgoing, weigh } from "./outbox.ts";
 
 interface Answered {
   controller: AbortController;
@@ -19,7 +19,7 @@ interface Answered {
   more: (() => void) | undefined;
 }
 
-/** Of requests that are answered at a time; one may be larger. */
+/** Of requests that are answered at a time, and of answers that weren't written; one may be larger. */
 const BYTES_MAX = 64 * 1024 * 1024;
 
 export interface Answering {
@@ -51,6 +51,11 @@ export function createAnswering({ bus, peer, say, clock, requestsMax }: { bus: B
   function last(id: number, one: Answered, frame: Outgoing): void {
     byId.delete(id);
     if (one.controller.signal.aborted) return;
+    if (frame.kind === "response") {
+      const weight = weigh(frame.payload, 3);
+      one.bytes += weight;
+      bytesHeld += weight;
+    }
     lasts.set(frame, one);
     say(frame);
   }

@@ -148,6 +148,32 @@ describe("publish and subscribe", () => {
     expect(faults).toEqual([["later", "a"]]);
   });
 
+  test("what a handler publishes to one who is full, without waiting, ends no process; who waits is told", async () => {
+    const faults: string[] = [];
+    const bus = createBus({ onFault: (cause) => void faults.push((cause as SymphonyError).code) });
+    bus.subscribe("out", { queueMax: 1 });
+    const waited: string[] = [];
+    bus.on("in", () => void bus.publish("out", 1));
+    for (let n = 0; n < 4; n++) bus.publish("in", n);
+    bus.on("in", async () => {
+      waited.push(await codeOf(() => bus.publish("out", 2)));
+    });
+    bus.publish("in", 5);
+    await sleep(5);
+    expect(faults.length).toBeGreaterThan(2);
+    expect(new Set(faults)).toEqual(new Set(["bus/full"]));
+    expect(waited).toEqual(["bus/full"]);
+  });
+
+  test("texts beside the payload have bounds, which links hold to as well", async () => {
+    const bus = createBus();
+    expect(await codeOf(() => bus.publish("a", 1, { correlation: "x".repeat(257) }))).toBe("bus/invalid");
+    expect(await codeOf(() => bus.publish("a", 1, { type: "x".repeat(121) }))).toBe("bus/invalid");
+    for (const group of ["", "x".repeat(257), "\ud800"]) expect(await codeOf(() => bus.on("a", () => {}, { group }))).toBe("bus/invalid");
+    expect(await codeOf(() => bus.serve("a", () => 1, { description: "x".repeat(1001) }))).toBe("bus/invalid");
+    expect(await codeOf(() => bus.request("a", 1, { timeoutMs: Number.NaN }))).toBe("bus/invalid");
+  });
+
   test("who leaves or joins while a message is delivered doesn't change that delivery", () => {
     const bus = createBus();
     const late: unknown[] = [];
@@ -437,6 +463,37 @@ describe("requests", () => {
     expect(bus.endpoints()).toEqual([{ pattern: "store.put", description: "Keeps bytes", request: "store/put@1", response: "store/ref@1" }]);
     leave();
     expect(bus.endpoints()).toEqual([]);
+  });
+
+  test("what is thrown without a text is an answer too", async () => {
+    const bus = createBus();
+    bus.serve("odd", async () => {
+      throw Object.create(null);
+    });
+    expect(await codeOf(() => bus.request("odd", 1))).toBe("bus/handler");
+  });
+
+  test("an answerer that speaks of lost peers isn't asked again and again", async () => {
+    const bus = createBus();
+    let calls = 0;
+    bus.serve("x", () => {
+      calls++;
+      throw new SymphonyError("bus/peer", "gone", { retryable: true });
+    });
+    expect(await codeOf(() => bus.request("x", 1, { idempotent: true, timeoutMs: 1000 }))).toBe("bus/peer");
+    expect(calls).toBe(1);
+  });
+
+  test("closing the bus between two answers of a stream ends it", async () => {
+    const bus = createBus();
+    bus.serve("s", async function* () {
+      yield 1;
+      await new Promise(() => {});
+    });
+    const stream = bus.requestStream("s", 0)[Symbol.asyncIterator]();
+    await stream.next();
+    bus.close();
+    expect(await codeOf(() => stream.next())).toBe("bus/closed");
   });
 
   test("closing the bus ends all that waits", async () => {

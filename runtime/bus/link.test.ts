@@ -12,7 +12,7 @@ import { connectSocket, listenSocket } from "../transport/socket.ts";
 import { type Bus, createBus } from "./bus.ts";
 import { decodeCbor } from "./cbor/decode.ts";
 import { createPlainEncoder } from "./cbor/encode.ts";
-import type { Link } from "./link.ts";
+import { createLink, type Link } from "./link.ts";
 import { ALL_RIGHTS, type Peer, type Refusal } from "./peer.ts";
 import { createPeers, type Peers, type PeersOptions } from "./peers.ts";
 import { createTypes, type Types } from "./register.ts";
@@ -416,6 +416,121 @@ describe("who may what", () => {
   }
 });
 
+describe("a hostile peer", () => {
+  const encode = createPlainEncoder();
+
+  /** One that has joined and says what it likes; what it is sent. */
+  async function evil(path: string, name = "evil"): Promise<{ connection: Connection; got: Record<string, unknown>[] }> {
+    const connection = await connectSocket(path);
+    const got: Record<string, unknown>[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    connection.receive((bytes) => {
+      const frame = decodeCbor(bytes) as Record<string, unknown>;
+      if (frame["kind"] === "challenge") void connection.send([encode({ kind: "join" })]);
+      else if (frame["kind"] === "welcome") resolve();
+      else got.push(frame);
+    });
+    await connection.send([encode({ kind: "hello", protocol: 1, name, instance: crypto.randomUUID(), nonce: new Uint8Array(32), encodings: ["plain"], frameMax: 1_000_000 })]);
+    await promise;
+    return { connection, got };
+  }
+
+  test("gets no more than it may by what it says of its interests, and harms nobody by it", async () => {
+    const { bus, path, peers } = await hub((name) => ({ name, rights: name === "evil" ? { ...ALL_RIGHTS, serve: ["mine.>"], subscribe: ["run.public.>"] } : ALL_RIGHTS }));
+    const good = await spoke(path, "good");
+    const { connection, got } = await evil(path);
+    const add = [
+      { pattern: "mine.x", endpoint: { pattern: ">", group: "", description: "d" } },
+      { pattern: "mine.big", endpoint: { group: 2n ** 70n } },
+      { pattern: "mine.map", endpoint: { x: new Date(0), y: [1] } },
+      { pattern: "run.>", group: "workers" },
+    ];
+    for (const one of add) await connection.send([encode({ kind: "interest", add: [one], remove: [] })]);
+    await until(() => bus.endpoints().length === 3, "its endpoints");
+    expect(bus.endpoints().map(({ pattern }) => pattern)).toEqual(["mine.x", "mine.big", "mine.map"]);
+    expect(await codeOf(() => bus.request("secret.password", 0))).toBe("bus/no-responder");
+    // in a group of which it may hear little, it takes nothing away from the others
+    let worked = 0;
+    good.bus.on("run.>", () => void worked++, { group: "workers" });
+    await sleep(30);
+    for (let n = 0; n < 50; n++) await bus.publish("run.secret", n);
+    await until(() => worked === 50, "all at the one who may");
+    // a group without a name is no group
+    await connection.send([encode({ kind: "interest", add: [{ pattern: "run.public.a", group: "" }], remove: [] })]);
+    await until(() => got.some(({ code }) => code === "bus/shape"), "the refusal");
+    await connection.send([encode({ kind: "event", id: 1, to: "a.b", at: 0, from: "x".repeat(200), payload: new Map([[1, 2]]).size })]);
+    await sleep(30);
+    expect(
+      peers
+        .list()
+        .map(({ peer }) => peer)
+        .sort(),
+    ).toEqual(["evil", "good"]);
+    expect(good.link.counts().refused).toBe(0);
+    connection.close();
+  });
+
+  test("holds no more places by giving its requests up", async () => {
+    const { bus, path } = await hub((name) => ({ name, rights: ALL_RIGHTS, limits: { requestsMax: 4 } }));
+    let running = 0;
+    let most = 0;
+    bus.serve("slow", async () => {
+      most = Math.max(most, ++running);
+      await sleep(50);
+      running--;
+    });
+    const { connection, got } = await evil(path);
+    for (let id = 1; id <= 200; id++) await connection.send([encode({ kind: "request", id, to: "slow", at: 0, timeoutMs: 5000, payload: 0 }), encode({ kind: "cancel", re: id })]);
+    await until(() => got.filter(({ code }) => code === "bus/full").length === 196, "the refusals");
+    expect(most).toBe(4);
+    await until(() => running === 0);
+    await connection.send([encode({ kind: "request", id: 201, to: "slow", at: 0, timeoutMs: 5000, payload: 0 })]);
+    await until(() => got.some(({ re, kind }) => re === 201 && kind === "response"), "an answer, when there is room again");
+    connection.close();
+  });
+
+  test("is cut off when it changes its interests or serves itself without end, and before it has joined it holds nothing", async () => {
+    const { bus, path, peers, refusals } = await hub((name) => ({ name, rights: ALL_RIGHTS, limits: { interestsMax: 10 } }));
+    const { connection } = await evil(path);
+    const frame = encode({ kind: "interest", add: [{ pattern: "a" }], remove: [{ pattern: "a" }] });
+    await connection.send(Array.from({ length: 200 }, () => frame));
+    await until(() => refusals.some(({ code }) => code === "bus/rate"), "the end of the link");
+    await until(() => peers.list().length === 0);
+    const quiet = await connectSocket(path);
+    quiet.receive(() => {});
+    const head = new Uint8Array(20_000);
+    await quiet.send([head]);
+    await Promise.race([quiet.ended, quiet.closed]);
+    quiet.close();
+    await until(() => refusals.some(({ tried, code }) => tried === "join" && code === "bus/limit"), "the refusal of a large first word");
+    expect(bus.endpoints()).toEqual([]);
+    connection.close();
+  });
+
+  test("that is too slow loses events, not requests, answers, streams or interests", async () => {
+    const { bus, path } = await hub((name) => ({ name, rights: ALL_RIGHTS, limits: { queueMax: 2, full: "drop-oldest" } }));
+    const one = await spoke(path, "one");
+    one.bus.on("burst", () => {});
+    one.bus.serve("echo", (payload) => payload);
+    one.bus.serve("count", async function* () {
+      for (let n = 0; n < 40; n++) yield n;
+    });
+    await until(() => bus.endpoints().length === 2 && bus.far.interests({}).length >= 3);
+    const burst = (): void => {
+      for (let n = 0; n < 50; n++) void bus.publish("burst", n);
+    };
+    const asked = bus.request("echo", "still here");
+    burst();
+    expect(await asked).toBe("still here");
+    const got: unknown[] = [];
+    for await (const n of bus.requestStream("count", 0)) {
+      got.push(n);
+      burst();
+    }
+    expect(got).toEqual(Array.from({ length: 40 }, (_, n) => n));
+  });
+});
+
 describe("types", () => {
   const typed = (version: number): Types => {
     const types = createTypes();
@@ -579,6 +694,31 @@ describe("life", () => {
     expect(await codeOf(() => kept.ready())).toBe("bus/peer");
     expect((await kept.done)?.code).toBe("bus/peer");
     expect(lost).toMatchObject([{ address: `unix:${path}`, code: "bus/peer", attempts: 3 }]);
+  });
+
+  test("two ways to one hub are one link: nothing is heard twice", async () => {
+    const { bus, path } = await hub();
+    const one = await spoke(path, "one");
+    const second = await createLink({ bus: one.bus, connection: await connectSocket(path), side: "connect", peerOf: (far) => ({ name: far, rights: ALL_RIGHTS }) });
+    let heard = 0;
+    one.bus.on("x", () => void heard++);
+    await sleep(50);
+    await bus.publish("x", 1);
+    await sleep(50);
+    expect(heard).toBe(1);
+    await second.close();
+  });
+
+  test("one that is let go while it connects is not kept", async () => {
+    const { path, peers } = await hub();
+    const bus = createBus({ name: "hasty" });
+    const own = createPeers({ bus, dial: () => connectSocket(path), peerOf: (far) => ({ name: far, rights: ALL_RIGHTS }) });
+    const kept = own.keep(path);
+    const ready = codeOf(() => kept.ready());
+    await kept.release();
+    expect(await ready).toBe("bus/closed");
+    await until(() => peers.list().length === 0 && own.links().length === 0);
+    await own.close();
   });
 
   test("a link is shared by all who keep it, and closed when the last lets go", async () => {

@@ -91,7 +91,7 @@ export function createOutbox({ peer, connection, encode, limits, frameMax, onUns
       for (const [i, frame] of batch.entries()) {
         if (isOver) {
           for (const left of batch.slice(i)) if (left.kind === "event") counts.dropped++;
-          return;
+          break;
         }
         if (heavy.size > 0) lighten(frame);
         const bytes = bytesOf(frame);
@@ -105,18 +105,23 @@ export function createOutbox({ peer, connection, encode, limits, frameMax, onUns
         }
         counts.sent += frames.length;
         counts.bytesSent += size;
-        const wait = connection.send(frames);
-        if (wait) await wait;
+        try {
+          const wait = connection.send(frames);
+          if (wait) await wait;
+        } catch (cause) {
+          // what waits behind it is counted all the same
+          isOver = true;
+          if (frame.kind === "event") counts.dropped++;
+          onFail(cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot send to ${peer}: ${String(cause)}`, { cause, retryable: true }));
+          continue;
+        }
         onWritten(frame);
         frames = [];
         size = 0;
       }
     }
   }
-  const pumped = pump().catch((cause) => {
-    isOver = true;
-    onFail(cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot send to ${peer}: ${String(cause)}`, { cause, retryable: true }));
-  });
+  const pumped = pump();
   void connection.closed.then(() => {
     isOver = true;
     room?.resolve();

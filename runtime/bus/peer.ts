@@ -34,7 +34,7 @@ export const PEER_LIMITS: PeerLimits = {
   perSecond: 1_000_000,
   burst: 1_000_000,
   frameMax: 64 * 1024 * 1024,
-  requestsMax: 4096,
+  requestsMax: 1024,
   interestsMax: 10_000,
   queueMax: 4096,
   full: "wait",

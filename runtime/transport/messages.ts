@@ -10,6 +10,8 @@ const END = 2;
 /** Of a frame that is larger: as many bytes as a part has, and more follow. Deno takes no message over 64 MiB, and other work has its turn. */
 const PART = 3;
 export const PART_BYTES = 1024 * 1024;
+/** So many small ones fit into the window, twice. */
+const FRAMES_MAX = 20_000;
 /** What a frame that waits costs besides its bytes. */
 const EACH_BYTES = 128;
 /** Bytes on their way before the sender waits; one frame may be larger. */
@@ -34,6 +36,9 @@ export function createMessageConnection({
   const ends = createEnds();
   let saidEnd = false;
   let under = 0;
+  /** What the window has no room for. */
+  const unsent: Uint8Array[] = [];
+  let hasSaidEnd = false;
   let open: PromiseWithResolvers<void> | undefined;
   let take: TakeFrame | undefined;
   let waiting: Uint8Array[] = [];
@@ -63,6 +68,38 @@ export function createMessageConnection({
     } catch (cause) {
       close(brokenError(address, cause));
     }
+  }
+
+  const isClosed = (): boolean => ends.isClosed;
+
+  /** Posts what the window has room for. */
+  function flush(): void {
+    let done = 0;
+    try {
+      for (; done < unsent.length && under <= WINDOW; done++) {
+        const frame = unsent[done] as Uint8Array;
+        for (let at = 0; at < frame.length; at += PART_BYTES) {
+          const isLast = frame.length - at <= PART_BYTES;
+          const part = isLast && at === 0 ? frame : frame.subarray(at, at + PART_BYTES);
+          const message = new Uint8Array(part.length + 1);
+          message[0] = isLast ? FRAME : PART;
+          message.set(part, 1);
+          under += part.length + EACH_BYTES;
+          post(message);
+        }
+      }
+    } catch (cause) {
+      close(brokenError(address, cause));
+      return;
+    }
+    unsent.splice(0, done);
+    if (unsent.length === 0 && saidEnd && !hasSaidEnd) sayEnd();
+  }
+
+  function sayEnd(): void {
+    hasSaidEnd = true;
+    say(END);
+    if (ends.hasEnded) close();
   }
 
   function noteTaken(bytes: number): void {
@@ -99,7 +136,7 @@ export function createMessageConnection({
     }
     if (farEnded && !ends.isClosed) {
       ends.end();
-      if (saidEnd) close();
+      if (hasSaidEnd) close();
     }
   }
 
@@ -118,22 +155,10 @@ export function createMessageConnection({
     send(frames) {
       if (ends.isClosed || saidEnd) throw closedError(address);
       for (const frame of frames) checkFrame(frame);
-      try {
-        for (const frame of frames)
-          for (let at = 0; at < frame.length; at += PART_BYTES) {
-            const isLast = frame.length - at <= PART_BYTES;
-            const part = isLast && at === 0 ? frame : frame.subarray(at, at + PART_BYTES);
-            const message = new Uint8Array(part.length + 1);
-            message[0] = isLast ? FRAME : PART;
-            message.set(part, 1);
-            under += part.length + EACH_BYTES;
-            post(message);
-          }
-      } catch (cause) {
-        close(brokenError(address, cause));
-        throw closedError(address);
-      }
-      if (under <= WINDOW) return undefined;
+      for (const frame of frames) unsent.push(frame);
+      flush();
+      if (isClosed()) throw closedError(address);
+      if (unsent.length === 0 && under <= WINDOW) return undefined;
       open ??= Promise.withResolvers();
       return open.promise;
     },
@@ -144,8 +169,7 @@ export function createMessageConnection({
     end() {
       if (saidEnd || ends.isClosed) return;
       saidEnd = true;
-      say(END);
-      if (ends.hasEnded) close();
+      if (unsent.length === 0) sayEnd();
     },
     close: () => close(),
     onMessage(message) {
@@ -162,7 +186,7 @@ export function createMessageConnection({
           const size = parts.length * PART_BYTES + length - 1;
           if (length < 2 || length - 1 > PART_BYTES || size > connection.frameMax) return refuse(`a frame of ${size} bytes, expected 1 to ${connection.frameMax}`);
           // who keeps to the window has no more on its way
-          if (waitingBytes > 2 * WINDOW + connection.frameMax) return refuse("more than the window allows");
+          if (waitingBytes > 2 * WINDOW + connection.frameMax || waiting.length > FRAMES_MAX) return refuse("more than the window allows");
           waiting.push(parts.length === 0 ? message.subarray(1) : joined(parts.splice(0), message.subarray(1)));
           waitingBytes += size + EACH_BYTES;
           return drain();
@@ -172,7 +196,8 @@ export function createMessageConnection({
           const count = new DataView(message.buffer, message.byteOffset).getUint32(1, true);
           if (count > under) return refuse(`${count} bytes are said to be taken, and ${under} were on their way`);
           under -= count;
-          if (under <= WINDOW) {
+          flush();
+          if (under <= WINDOW && unsent.length === 0) {
             open?.resolve();
             open = undefined;
           }
