@@ -33,7 +33,7 @@ export async function bench(): Promise<void> {
   bus.serve("later", async (asked) => (asked as { n: number }).n * 2);
 
   for (const [what, publish] of [
-    ["calls", () => functions.forEach((one) => one(payload))],
+    ["calls", () => void functions.map((one) => one(payload))],
     ["eventemitter3", () => void emitter.emit("run.7.node", payload)],
     ["ours", () => void bus.publish("run.7.node", payload)],
   ] as const) {

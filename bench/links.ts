@@ -10,11 +10,13 @@ import { wrap } from "comlink";
 import { type NatsConnection, connect } from "@nats-io/transport-node";
 import { createBus } from "../runtime/bus/bus.ts";
 import { createPlainEncoder } from "../runtime/bus/cbor/encode.ts";
+import { createLink } from "../runtime/bus/link.ts";
 import { ALL_RIGHTS } from "../runtime/bus/peer.ts";
 import { createPeers } from "../runtime/bus/peers.ts";
 import { connectPort, type PortLike } from "../runtime/transport/message-port.ts";
 import { connectRing, createRing } from "../runtime/transport/ring.ts";
 import { connectSocket } from "../runtime/transport/socket.ts";
+import { connectChild } from "../runtime/transport/stdio.ts";
 import type { Connection } from "../runtime/transport/connection.ts";
 import { awaitedBatches, each, head, race, same, versionOf } from "./figures.ts";
 import { MESSAGE } from "./message.ts";
@@ -36,6 +38,7 @@ export async function bench(): Promise<void> {
   try {
     await new Promise((resolve) => far.stdout.once("data", resolve));
     await sockets(folder, hasNats ? await connect({ servers: `127.0.0.1:${PORT}` }) : undefined);
+    await pipes();
     await workers();
   } finally {
     end(far);
@@ -130,6 +133,37 @@ async function sockets(folder: string, nats: NatsConnection | undefined): Promis
   bare.destroy();
   await nats?.close();
   await peers.close();
+}
+
+async function pipes(): Promise<void> {
+  const payload = MESSAGE.payload;
+  const bytes = createPlainEncoder()(payload);
+  const start = (mode: string) => spawn(process.execPath, [join(import.meta.dirname, "pipe-far.ts"), mode], { stdio: ["pipe", "pipe", "inherit"] });
+  const [bare, child] = [start("bare"), start("bus")];
+  let wake = (_: Uint8Array): void => {};
+  bare.stdout.on("data", (chunk: Uint8Array) => wake(chunk));
+  const overBare = (): Promise<Uint8Array> =>
+    new Promise((resolve) => {
+      wake = resolve;
+      bare.stdin.write(bytes);
+    });
+  const bus = createBus({ name: "parent" });
+  await createLink({ bus, connection: connectChild(child), side: "connect", peerOf: (name) => ({ name, rights: ALL_RIGHTS }) });
+  while (bus.endpoints().length < 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  same("the bus", await bus.request("echo", payload), payload);
+  same("the pipe", (await overBare()).length, bytes.length);
+  await race({
+    title: "Ask a child over its standard input and output, 500 bytes there and back",
+    unit: "us",
+    sample: "one question",
+    rounds: 6,
+    contestants: [
+      { what: "the bare pipe", block: () => each(500, overBare) },
+      { what: "the bus", beside: ["the bare pipe"], block: () => each(500, () => bus.request("echo", payload)) },
+    ],
+  });
+  end(bare);
+  end(child);
 }
 
 async function flight(ask: () => Promise<unknown>): Promise<number[]> {

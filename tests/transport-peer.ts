@@ -29,6 +29,17 @@ async function main(): Promise<void> {
       return behave(connectParent());
     case "raw":
       return misbehave(address, Buffer.from(rest[0] ?? "", "hex"), rest[1] ?? "");
+    case "crumbs": {
+      // each byte a write of its own, over the socket or standard output
+      const bytes = Buffer.from(rest[0] ?? "", "hex");
+      const out = address === "-" ? process.stdout : createConnection(address);
+      for (const byte of bytes) {
+        out.write(Uint8Array.of(byte));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      if (address !== "-") out.end();
+      return;
+    }
     case "raw-stdio":
       process.stdout.write(Buffer.from(address, "hex"), () => {
         if (rest[0] === "die") process.kill(process.pid, "SIGKILL");

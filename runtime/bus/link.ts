@@ -265,15 +265,23 @@ function openLink(
   function onInterest(one: WireInterest): void {
     const key = interestKey(one);
     if (theirs.has(key)) return;
-    if (theirs.size >= limits.interestsMax)
-      return refuse("subscribe", new SymphonyError("bus/limit", `${peer.name} has ${limits.interestsMax} interests, and may have no more`), one.pattern);
+    if (theirs.size >= limits.interestsMax) {
+      refuse("subscribe", new SymphonyError("bus/limit", `${peer.name} has ${limits.interestsMax} interests, and may have no more`), one.pattern);
+      return;
+    }
     if (one.endpoint) {
-      if (within(rights.serve, one.pattern) !== "all" || covers("bus.>", one.pattern)) return refuse("serve", denied("serve", one.pattern), one.pattern);
+      if (within(rights.serve, one.pattern) !== "all" || covers("bus.>", one.pattern)) {
+        refuse("serve", denied("serve", one.pattern), one.pattern);
+        return;
+      }
       theirs.set(key, bus.far.respond(responderFor(one)));
       return;
     }
     const extent = within(rights.subscribe, one.pattern);
-    if (extent === "none" || covers("bus.>", one.pattern)) return refuse("subscribe", denied("subscribe", one.pattern), one.pattern);
+    if (extent === "none" || covers("bus.>", one.pattern)) {
+      refuse("subscribe", denied("subscribe", one.pattern), one.pattern);
+      return;
+    }
     theirs.set(key, bus.far.receive(one.pattern, one.group, receiverFor(one.group, extent === "all")));
   }
 
@@ -392,10 +400,19 @@ function openLink(
 
   function onRequest(frame: RequestFrame, bytes: number): void {
     const { id, to, timeoutMs, stream: isStream = false } = frame;
-    if (!isWithinRate(1)) return refuse("request", tooFast(), to, id);
-    if (!may(rights.request, to)) return refuse("request", denied("request", to), to, id);
+    if (!isWithinRate(1)) {
+      refuse("request", tooFast(), to, id);
+      return;
+    }
+    if (!may(rights.request, to)) {
+      refuse("request", denied("request", to), to, id);
+      return;
+    }
     const refusal = answering.refusal(id, bytes);
-    if (refusal) return refuse("request", refusal, to, id);
+    if (refusal) {
+      refuse("request", refusal, to, id);
+      return;
+    }
     try {
       if ((frame.hops ?? 0) >= HOPS_MAX) throw new SymphonyError("bus/no-responder", `Cannot ask ${JSON.stringify(to)}: it is over ${HOPS_MAX} links away`);
       answering.request(messageOf(frame), { timeoutMs, isStream, bytes });

@@ -37,7 +37,6 @@ export function printMessage(message: Message | Frame, { max = 2000, lines = fal
 
 /** Nothing in it moves a terminal's cursor or turns its text round. */
 function visible(text: string, lines: boolean): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (one) =>
     lines && one === "\n" ? one : `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

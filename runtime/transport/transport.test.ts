@@ -218,6 +218,46 @@ describe("bytes that are no frames", () => {
     return { frames, error };
   }
 
+  for (const way of ["a socket", "standard output"])
+    test(`frames that come byte by byte over ${way} are whole`, async () => {
+      const hex = [1, 2, 5, 17].map((size) => `${size.toString(16).padStart(2, "0")}000000${"ab".repeat(size)}`).join("");
+      const frames: number[] = [];
+      let connection: Connection;
+      let child: ChildProcess;
+      let listener: Listener | undefined;
+      if (way === "a socket") {
+        const path = join(folder, `${sockets++}.sock`);
+        const { promise, resolve } = Promise.withResolvers<Connection>();
+        listener = await listenSocket(path, resolve);
+        child = startPeer(["crumbs", path, hex]);
+        connection = await promise;
+      } else {
+        child = startPeer(["crumbs", "-", hex]);
+        connection = connectChild(child);
+      }
+      connection.receive((frame) => void frames.push(frame.length));
+      await connection.ended;
+      expect(frames).toEqual([1, 2, 5, 17]);
+      connection.close();
+      await listener?.close();
+      child.kill("SIGKILL");
+    });
+
+  test("frames go through a ring that is smaller than they are, at every place of it", async () => {
+    const { near, far } = createRing(64);
+    const [one, other] = [connectRing(near), connectRing(far)];
+    const got: Uint8Array[] = [];
+    other.receive((frame) => void got.push(frame.slice()));
+    one.receive(() => {});
+    const sent = Array.from({ length: 200 }, (_, n) => new Uint8Array(1 + ((n * 37) % 211)).fill(n));
+    for (const frame of sent) await one.send([frame]);
+    one.end();
+    await other.ended;
+    expect(digestOf(got)).toBe(digestOf(sent));
+    other.end();
+    expect(await one.closed).toBeUndefined();
+  });
+
   test("a peer that is killed within a frame is told apart from one that ended", async () => {
     const { frames, error } = await overSocket("0200000061620a00000061", "die");
     expect(frames.map((frame) => new TextDecoder().decode(frame))).toEqual(["ab"]);
