@@ -84,6 +84,8 @@ const NO_GROUPS: readonly string[] = [];
 /** Events that wait because subscribers here have no room, before nothing more is read. */
 const PARKED_MAX = 256;
 const PARKED_BYTES_MAX = 4 * 1024 * 1024;
+/** A heartbeat that comes later than this says nothing. */
+const HELD_UP_MS = 40;
 /** Interests are told so often at most. */
 const TELL_MS = 10;
 /** Frames in a second that serve the link itself, such as credits, and interests. */
@@ -506,29 +508,44 @@ function openLink(
   // ---- life ----
 
   let heard = -1;
+  let isSilent = false;
   let missed = 0;
   let pingedAt = 0;
   let pongWaits = false;
   let cancelBeat = (): void => {};
   function beat(due: number): void {
     cancelBeat = clock.after(Math.max(1, due - clock.elapsed()), () => {
-      const now = clock.elapsed();
       // this side was held up: what the far side said may lie unread, and a beat that came late says nothing
-      const wasHeldUp = now - due > heartbeatMs / 2;
-      // bytes of a frame that isn't whole are a sign of life too
-      const isHeard = connection.bytesReceived !== heard;
-      heard = connection.bytesReceived;
-      // nothing is read while subscribers here have no room
-      if (isHeard || roomAgain) missed = 0;
-      else if (!wasHeldUp && ++missed > heartbeatsMissed)
-        return end(new SymphonyError("bus/peer", `${peer.name} has given no sign of life for ${missed} times ${heartbeatMs} ms`, { retryable: true }));
-      // also then the far side hears that this one lives
-      if (!isHeard) {
-        if (pingedAt === 0) pingedAt = now;
-        say({ kind: "ping" });
+      const wasHeldUp = clock.elapsed() - due > Math.min(heartbeatMs / 2, HELD_UP_MS);
+      if (hasSpoken()) {
+        next(false);
+        return;
       }
-      return beat(now + heartbeatMs);
+      // one more turn of the event loop, in which connections are read
+      cancelBeat = clock.after(1, () => next(!hasSpoken() && !wasHeldUp));
     });
+  }
+
+  /** Whether bytes have come since it was asked last, be they of a frame that isn't whole. Nothing is read while subscribers here have no room. */
+  function hasSpoken(): boolean {
+    const more = connection.bytesReceived !== heard || roomAgain !== undefined;
+    heard = connection.bytesReceived;
+    if (more) missed = 0;
+    isSilent = !more;
+    return more;
+  }
+
+  function next(counts: boolean): void {
+    if (counts && ++missed > heartbeatsMissed) {
+      end(new SymphonyError("bus/peer", `${peer.name} has given no sign of life for ${missed} times ${heartbeatMs} ms`, { retryable: true }));
+      return;
+    }
+    // also where nothing is read the far side hears that this one lives
+    if (isSilent || roomAgain) {
+      if (pingedAt === 0) pingedAt = clock.elapsed();
+      say({ kind: "ping" });
+    }
+    beat(clock.elapsed() + heartbeatMs);
   }
 
   /** `last`: said to the far side, if it can be. */
