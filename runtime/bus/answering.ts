@@ -38,6 +38,9 @@ export function createAnswering({ bus, peer, say, clock, requestsMax }: { bus: B
   const byId = new Map<number, Answered>();
   /** The last frames of answers, which are to be written. */
   const lasts = new Map<Outgoing, Answered>();
+  /** Answers of streams that are to be written, and what they weigh; streams that wait until less is. */
+  const streamed = new Map<Outgoing, number>();
+  const starved = new Set<Answered>();
   let places = 0;
   let bytesHeld = 0;
 
@@ -49,7 +52,7 @@ export function createAnswering({ bus, peer, say, clock, requestsMax }: { bus: B
 
   /** The end of an answer; nothing where nobody waits for it. */
   function last(id: number, one: Answered, frame: Outgoing): void {
-    byId.delete(id);
+    forget(id, one);
     if (one.controller.signal.aborted) return;
     if (frame.kind === "response") {
       const weight = weigh(frame.payload, 3);
@@ -60,8 +63,13 @@ export function createAnswering({ bus, peer, say, clock, requestsMax }: { bus: B
     say(frame);
   }
 
+  /** Its number may be another's by now. */
+  function forget(id: number, one: Answered): void {
+    if (byId.get(id) === one) byId.delete(id);
+  }
+
   function abort(id: number, one: Answered, why: SymphonyError): void {
-    byId.delete(id);
+    forget(id, one);
     one.controller.abort(why);
     one.more?.();
     if (one.isSaid) return;
@@ -73,9 +81,13 @@ export function createAnswering({ bus, peer, say, clock, requestsMax }: { bus: B
     const { signal } = one.controller;
     for await (const payload of answers) {
       if (signal.aborted) return;
-      say({ kind: "response", re: id, at: clock.now(), type: "", more: true, payload });
+      const frame: Outgoing = { kind: "response", re: id, at: clock.now(), type: "", more: true, payload };
+      const weight = weigh(payload, 3);
+      streamed.set(frame, weight);
+      bytesHeld += weight;
+      say(frame);
       one.credit--;
-      while (one.credit <= 0 && !signal.aborted) {
+      while ((one.credit <= 0 || bytesHeld > BYTES_MAX) && !signal.aborted) {
         await new Promise<void>((resolve) => {
           const cancel = clock.after(timeoutMs, () => {
             // it waits as long for its reader as its reader for it
@@ -86,9 +98,12 @@ export function createAnswering({ bus, peer, say, clock, requestsMax }: { bus: B
             cancel();
             resolve();
           };
+          if (bytesHeld > BYTES_MAX) starved.add(one);
         });
         one.more = undefined;
+        starved.delete(one);
       }
+      if (signal.aborted) return;
     }
     last(id, one, { kind: "response", re: id, at: clock.now(), type: "", end: true, payload: undefined });
   }
@@ -124,11 +139,18 @@ export function createAnswering({ bus, peer, say, clock, requestsMax }: { bus: B
     },
     credit(id, count) {
       const one = byId.get(id);
-      if (!one) return;
+      if (!one || count === 0) return;
       one.credit = Math.min(one.credit + count, 4 * CREDIT);
       one.more?.();
     },
     written(frame) {
+      const weight = streamed.get(frame);
+      if (weight !== undefined) {
+        streamed.delete(frame);
+        bytesHeld -= weight;
+        if (bytesHeld <= BYTES_MAX) for (const waiting of [...starved]) waiting.more?.();
+        return;
+      }
       const one = lasts.get(frame);
       if (!one) return;
       lasts.delete(frame);
@@ -138,6 +160,7 @@ export function createAnswering({ bus, peer, say, clock, requestsMax }: { bus: B
     end(why) {
       for (const [id, one] of [...byId]) abort(id, one, why);
       lasts.clear();
+      streamed.clear();
     },
     get size() {
       return places;

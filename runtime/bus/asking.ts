@@ -33,10 +33,12 @@ export function createAsking({ bus, peer, say, types, requestsMax }: { bus: Bus;
 
   const lost = (why: string): SymphonyError => bus.far.lost(new SymphonyError("bus/peer", `The link to ${peer} was lost before the answer came: ${why}`, { retryable: true }));
 
-  function request({ message }: Call, timeoutMs: number, isStream: boolean): number {
+  /** `wait`: what takes the answer; it is there before the request is said. */
+  function request({ message }: Call, timeoutMs: number, isStream: boolean, wait: (id: number) => Asked): number {
     if (ended !== undefined) throw lost(ended);
     if (asked.size >= requestsMax) throw new SymphonyError("bus/full", `Cannot ask ${peer}: ${asked.size} requests wait for its answers`, { retryable: true });
     const id = nextId++;
+    asked.set(id, wait(id));
     say({
       kind: "request",
       id,
@@ -56,62 +58,62 @@ export function createAsking({ bus, peer, say, types, requestsMax }: { bus: Bus;
   return {
     ask(call, timeoutMs) {
       return new Promise((resolve, reject) => {
-        const id = request(call, timeoutMs, false);
         const { signal } = call;
-        const onAbort = (): void => {
-          if (!asked.delete(id)) return;
-          say({ kind: "cancel", re: id });
-          // who waits was told why already
-          reject(new SymphonyError("bus/cancelled", `The request to ${JSON.stringify(call.message.subject)} was given up`, { cause: signal.reason }));
-        };
-        signal.addEventListener("abort", onAbort);
-        const end = (): void => {
-          asked.delete(id);
-          signal.removeEventListener("abort", onAbort);
-        };
-        asked.set(id, {
-          response({ type = "", payload, more }) {
-            end();
-            if (more) {
-              say({ kind: "cancel", re: id });
-              reject(new SymphonyError("bus/answer", `Cannot take the answer of ${JSON.stringify(call.message.subject)}: it is a stream; ask with requestStream`));
-              return;
-            }
-            try {
-              resolve(types.read(type, payload).payload);
-            } catch (cause) {
-              reject(cause);
-            }
-          },
-          fail(error) {
-            end();
-            reject(error);
-          },
+        request(call, timeoutMs, false, (id) => {
+          const onAbort = (): void => {
+            if (!asked.delete(id)) return;
+            say({ kind: "cancel", re: id });
+            // who waits was told why already
+            reject(new SymphonyError("bus/cancelled", `The request to ${JSON.stringify(call.message.subject)} was given up`, { cause: signal.reason }));
+          };
+          const end = (): void => {
+            asked.delete(id);
+            signal.removeEventListener("abort", onAbort);
+          };
+          signal.addEventListener("abort", onAbort);
+          return {
+            response({ type = "", payload, more }) {
+              end();
+              if (more) {
+                say({ kind: "cancel", re: id });
+                reject(new SymphonyError("bus/answer", `Cannot take the answer of ${JSON.stringify(call.message.subject)}: it is a stream; ask with requestStream`));
+                return;
+              }
+              try {
+                resolve(types.read(type, payload).payload);
+              } catch (cause) {
+                reject(cause);
+              }
+            },
+            fail(error) {
+              end();
+              reject(error);
+            },
+          };
         });
       });
     },
     async *askStream(call, timeoutMs) {
-      const id = request(call, timeoutMs, true);
       const answers = createQueue<ResponseFrame>({ owner: `the answers of ${peer}`, queueMax: 2 * CREDIT, full: "fail", onClose: () => {}, onDrop: () => {} });
       let failure: SymphonyError | undefined;
       let isOver = false;
-      asked.set(id, {
+      const over = (id: number): void => {
+        isOver = true;
+        asked.delete(id);
+        answers.close();
+      };
+      const stop = (): void => answers.close();
+      call.signal.addEventListener("abort", stop);
+      const id = request(call, timeoutMs, true, (own) => ({
         response(frame) {
           if (!frame.end) void answers.take(frame);
-          if (frame.more) return;
-          isOver = true;
-          asked.delete(id);
-          answers.close();
+          if (!frame.more) over(own);
         },
         fail(error) {
           failure = error;
-          isOver = true;
-          asked.delete(id);
-          answers.close();
+          over(own);
         },
-      });
-      const stop = (): void => answers.close();
-      call.signal.addEventListener("abort", stop);
+      }));
       let taken = 0;
       try {
         for await (const { type = "", payload } of answers) {

@@ -122,7 +122,8 @@ export interface FarPort {
   watch(changed: () => void): () => void;
 }
 
-export type Interest = { does: "receive"; pattern: string; group: string | undefined } | { does: "respond"; endpoint: Endpoint };
+/** `origin`: the link that it came over. */
+export type Interest = { origin: object | undefined } & ({ does: "receive"; pattern: string; group: string | undefined } | { does: "respond"; endpoint: Endpoint });
 
 export interface Bus {
   readonly name: string;
@@ -178,7 +179,7 @@ const ANSWERERS = "";
 export function createBus({
   name = "local",
   clock = systemClock,
-  onFault = () => {},
+  onFault: tellFault = () => {},
 }: {
   name?: string;
   clock?: Clock;
@@ -210,6 +211,14 @@ export function createBus({
   const lost = new WeakSet<object>();
   let id = 0;
   let closed = false;
+
+  function onFault(cause: unknown, subject: string): void {
+    try {
+      tellFault(cause, subject);
+    } catch {
+      // who is told of faults can't be told of its own
+    }
+  }
 
   // ---- the time of a turn ----
 
@@ -461,6 +470,11 @@ export function createBus({
   function awaitAnswer(answer: PromiseLike<unknown>, call: CallOf, timeoutMs: number, signal: AbortSignal | undefined, takesStream: boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (closed) return reject(new SymphonyError("bus/closed", `Cannot wait for ${JSON.stringify(call.message.subject)}: the bus ${name} is closed`));
+      if (signal?.aborted) {
+        const cause = cancelled(call.message.subject, signal.reason);
+        call.abort(cause);
+        return reject(cause);
+      }
       const waiting = new Waiting(call, timeoutMs, signal, resolve, reject);
       answer.then(
         (value) => {
@@ -512,7 +526,7 @@ export function createBus({
     let wasLost = false;
     for (let waitMs = 1; ; waitMs = Math.min(2 * waitMs, 1000)) {
       try {
-        return await once(message, { timeoutMs: Math.max(1, until - clock.elapsed()), ...(signal ? { signal } : {}) });
+        return await once(message, { timeoutMs: timeoutMs > 0 ? Math.max(1, until - clock.elapsed()) : timeoutMs, ...(signal ? { signal } : {}) });
       } catch (cause) {
         const isLost = lost.has(cause as object);
         const isNobody = cause instanceof SymphonyError && cause.code === "bus/no-responder";
@@ -521,6 +535,7 @@ export function createBus({
         const left = until - clock.elapsed();
         if (left <= 0 || signal?.aborted || closed) throw cause;
         if (isNobody) await change(left, signal);
+        if (closed) throw cause;
         await new Promise<void>((resolve) => void wheel.add(Math.min(waitMs, left), resolve));
         if (closed) throw cause;
       }
@@ -553,15 +568,33 @@ export function createBus({
       return made;
     } finally {
       if (onSettled) {
-        if (made && isPromise(made.answer)) made.answer.then(isMany ? undefined : onSettled, onSettled);
-        else if (!made || !isMany) onSettled();
+        if (!made) onSettled();
+        else if (!isMany) {
+          if (isPromise(made.answer)) made.answer.then(onSettled, onSettled);
+          else onSettled();
+        }
       }
     }
   }
 
   async function* many(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions, onSettled?: () => void): AsyncGenerator<unknown, void> {
     const { answer, call } = asked(message, timeoutMs, true, signal, onSettled);
-    const first = isPromise(answer) ? await awaitAnswer(answer, call, timeoutMs, signal, true) : answer;
+    let first = answer;
+    if (isPromise(answer)) {
+      try {
+        first = await awaitAnswer(answer, call, timeoutMs, signal, true);
+      } catch (cause) {
+        // what comes all the same is ended
+        answer.then(
+          (late) => {
+            if (isStream(late)) void endOf(late[Symbol.asyncIterator]()).finally(onSettled);
+            else onSettled?.();
+          },
+          () => onSettled?.(),
+        );
+        throw cause;
+      }
+    }
     if (!isStream(first)) {
       onSettled?.();
       yield first;
@@ -582,9 +615,7 @@ export function createBus({
       if (!isOver) {
         call.abort(new SymphonyError("bus/cancelled", `Nobody reads the answers of ${JSON.stringify(message.subject)} any more`));
         // it may never come to its end
-        void Promise.resolve(iterator.return?.())
-          .catch(() => {})
-          .finally(onSettled);
+        void endOf(iterator).finally(onSettled);
       } else onSettled?.();
     }
   }
@@ -681,9 +712,10 @@ export function createBus({
       interests(link) {
         const found = new Map<string, Interest>();
         for (const { pattern, group, target } of receivers.patterns())
-          if (target.link !== link) found.set(`r ${JSON.stringify(group ?? null)} ${pattern}`, { does: "receive", pattern, group });
+          if (target.link !== link) found.set(`r ${JSON.stringify(group ?? null)} ${pattern}`, { origin: target.link, does: "receive", pattern, group });
         for (const { target } of responders.patterns())
-          if (target.link !== link) found.set(`s ${JSON.stringify(target.endpoint.group ?? null)} ${target.endpoint.pattern}`, { does: "respond", endpoint: target.endpoint });
+          if (target.link !== link)
+            found.set(`s ${JSON.stringify(target.endpoint.group ?? null)} ${target.endpoint.pattern}`, { origin: target.link, does: "respond", endpoint: target.endpoint });
         return [...found.values()];
       },
       fault: onFault,
@@ -708,6 +740,15 @@ export function createBus({
       wheel.close();
     },
   };
+}
+
+/** Resolves when a stream that nobody reads any more has ended, however it does. */
+async function endOf(iterator: AsyncIterator<unknown>): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {
+    // nobody is left to be told
+  }
 }
 
 /** Of anything that was thrown. */

@@ -71,6 +71,8 @@ export interface Link {
   readonly address: string;
   readonly encoding: Encoding;
   counts(): LinkCounts;
+  /** Whether the far side answers within so many milliseconds. */
+  isAlive(ms: number): Promise<boolean>;
   /** Says so and closes it. What waits to be sent goes out first, for a second at most. */
   close(): Promise<void>;
   /** Resolves when it is over, with what broke it. */
@@ -88,9 +90,17 @@ const PARKED_BYTES_MAX = 4 * 1024 * 1024;
 const HELD_UP_MS = 40;
 /** Interests are told so often at most. */
 const TELL_MS = 10;
+/** What was too much at once is told so much later. */
+const TELL_LATER_MS = 100;
 /** Frames in a second that serve the link itself, such as credits, and interests. */
 const CONTROLS_PER_SECOND = 100_000;
-const INTERESTS_PER_SECOND = 1000;
+const INTERESTS_PER_SECOND = 2000;
+const INTERESTS_BURST = 20_000;
+/** Half of it is told: what others change must not end this link. */
+const TOLD_PER_SECOND = 1000;
+const TOLD_BURST = 10_000;
+/** Of what one link wants, so many are told to the others. */
+const RELAYED_MAX = 2000;
 
 interface Opened {
   link: Link;
@@ -156,7 +166,8 @@ function openLink(
   const encode = encoding === "compact" ? createCompactEncoder() : createPlainEncoder();
   const isWithinRate = createRate(limits.perSecond, limits.burst, clock.elapsed);
   const isControlWithinRate = createRate(CONTROLS_PER_SECOND, CONTROLS_PER_SECOND, clock.elapsed);
-  const areInterestsWithinRate = createRate(INTERESTS_PER_SECOND, 4 * limits.interestsMax, clock.elapsed);
+  const areInterestsWithinRate = createRate(INTERESTS_PER_SECOND, INTERESTS_BURST, clock.elapsed);
+  const mayTell = createRate(TOLD_PER_SECOND, TOLD_BURST, clock.elapsed);
   /** What the peer is interested in. */
   const theirs = new Map<string, () => void>();
   /** What it was told that this side is interested in. */
@@ -194,6 +205,15 @@ function openLink(
     encoding,
     closed: closed.promise,
     counts: () => ({ ...counts, ...out.counts, queued: out.pending, answering: answering.size, asking: asking.size }),
+    async isAlive(ms) {
+      const before = connection.bytesReceived;
+      say({ kind: "ping" });
+      for (const end = clock.elapsed() + ms; !isClosed && clock.elapsed() < end; ) {
+        if (connection.bytesReceived !== before) return true;
+        await new Promise<void>((resolve) => void clock.after(5, resolve));
+      }
+      return false;
+    },
     async close() {
       if (isClosed) return;
       const late = Promise.withResolvers<void>();
@@ -234,16 +254,31 @@ function openLink(
     if (isClosed) return;
     toldAt = clock.elapsed();
     const now = new Map<string, WireInterest>();
+    const relayed = new Map<object, number>();
     for (const interest of bus.far.interests(link)) {
+      if (interest.origin) {
+        const count = (relayed.get(interest.origin) ?? 0) + 1;
+        relayed.set(interest.origin, count);
+        if (count > RELAYED_MAX) continue;
+      }
       const one = wire(interest);
       // only what the peer may send
       if (!covers("bus.>", one.pattern) && (one.endpoint ? rights.request : rights.publish).some((pattern) => overlaps(pattern, one.pattern))) now.set(interestKey(one), one);
     }
-    const add = [...now].filter(([key]) => !told.has(key)).map(([, one]) => one);
-    const remove = [...told].filter(([key]) => !now.has(key)).map(([, one]) => one);
-    told.clear();
-    for (const [key, one] of now) told.set(key, one);
-    while (add.length + remove.length > 0) say({ kind: "interest", add: add.splice(0, INTERESTS_AT_ONCE_MAX), remove: remove.splice(0, INTERESTS_AT_ONCE_MAX) });
+    let isLeft = false;
+    const change = <T>(all: T[]): T[] => {
+      const most = all.findIndex(() => !mayTell(1));
+      if (most < 0) return all;
+      isLeft = true;
+      return all.slice(0, most);
+    };
+    const remove = change([...told].filter(([key]) => !now.has(key)));
+    const add = change([...now].filter(([key]) => !told.has(key)));
+    for (const [key] of remove) told.delete(key);
+    for (const [key, one] of add) told.set(key, one);
+    while (add.length + remove.length > 0)
+      say({ kind: "interest", add: add.splice(0, INTERESTS_AT_ONCE_MAX).map(([, one]) => one), remove: remove.splice(0, INTERESTS_AT_ONCE_MAX).map(([, one]) => one) });
+    if (isLeft) cancelTell = clock.after(TELL_LATER_MS, tellNow);
   }
 
   // ---- what the peer is interested in ----
@@ -434,6 +469,8 @@ function openLink(
       case "error":
         if (frame.re !== undefined) return asking.fail(frame.re, errorOf(frame));
         controlled();
+        // it had no room for an interest: with the next change it is told again
+        if (frame.code === "bus/limit" && frame.to !== undefined) for (const [key, { pattern }] of told) if (pattern === frame.to) told.delete(key);
         return bus.far.fault(errorOf(frame), frame.to ?? "");
       case "cancel":
         controlled();

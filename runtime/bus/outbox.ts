@@ -13,7 +13,7 @@ export type Outgoing = EventFrame | RequestFrame | ResponseFrame | ErrorFrame | 
 const WRITE_BYTES = 256 * 1024;
 const WRITE_FRAMES = 512;
 /** Besides events and answers; a peer that lets more wait reads nothing. */
-const FORCED_MAX = 50_000;
+const FORCED_MAX = 20_000;
 /** Of events that wait; by a guess at what they weigh. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -45,12 +45,13 @@ export function createOutbox({ peer, connection, encode, limits, frameMax, onUns
   /** Events of more than a few bytes, and what they weigh. */
   const heavy = new Map<Outgoing, number>();
   let heavyBytes = 0;
-  let room: PromiseWithResolvers<void> | undefined;
   let isOver = false;
+  let isClosing = false;
   const queue = createQueue<Outgoing>({
     owner: `the link to ${peer}`,
     queueMax: limits.queueMax,
     full: limits.full,
+    isFull: () => heavyBytes > WAITING_BYTES_MAX,
     onClose: () => {},
     onDrop: () => void counts.dropped++,
     onDropped: lighten,
@@ -61,9 +62,7 @@ export function createOutbox({ peer, connection, encode, limits, frameMax, onUns
     if (weight === undefined) return;
     heavy.delete(frame);
     heavyBytes -= weight;
-    if (heavyBytes > WAITING_BYTES_MAX || !room) return;
-    room.resolve();
-    room = undefined;
+    if (heavyBytes <= WAITING_BYTES_MAX) queue.admit();
   }
 
   function bytesOf(frame: Outgoing): Uint8Array | undefined {
@@ -121,32 +120,34 @@ export function createOutbox({ peer, connection, encode, limits, frameMax, onUns
       }
     }
   }
-  const pumped = pump();
+  const pumped = pump().catch((cause) => {
+    isOver = true;
+    onFail(cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot send to ${peer}: ${String(cause)}`, { cause, retryable: true }));
+  });
   void connection.closed.then(() => {
     isOver = true;
-    room?.resolve();
   });
 
   function event(frame: EventFrame): void | Promise<void> {
-    if (isOver) {
+    if (isOver || isClosing) {
       counts.dropped++;
       return undefined;
     }
     const weight = weigh(frame.payload, 3);
-    if (weight > HEAVY && heavyBytes > WAITING_BYTES_MAX) {
-      if (limits.full === "wait") {
-        room ??= Promise.withResolvers();
-        return room.promise.then(() => event(frame));
-      }
+    if (weight <= HEAVY) return queue.take(frame);
+    // publishers who don't wait hold so much at most
+    if (heavyBytes > 2 * WAITING_BYTES_MAX && limits.full === "wait") {
       counts.dropped++;
-      if (limits.full === "fail") onFail(new SymphonyError("bus/slow", `The link to ${peer} was cut: over ${WAITING_BYTES_MAX} bytes wait for it, and it asked to be ended then`));
-      return undefined;
+      throw new SymphonyError("bus/full", `Cannot publish more: ${heavyBytes} bytes wait for the link to ${peer}; await what publish() returns`);
     }
-    if (weight > HEAVY) {
-      heavy.set(frame, weight);
-      heavyBytes += weight;
+    heavy.set(frame, weight);
+    heavyBytes += weight;
+    try {
+      return queue.take(frame);
+    } catch (cause) {
+      lighten(frame);
+      throw cause;
     }
-    return queue.take(frame);
   }
 
   return {
@@ -157,6 +158,7 @@ export function createOutbox({ peer, connection, encode, limits, frameMax, onUns
       else queue.force(frame);
     },
     close() {
+      isClosing = true;
       queue.close();
       return pumped;
     },

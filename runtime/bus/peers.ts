@@ -50,6 +50,8 @@ export interface PeersOptions extends Pick<LinkOptions, "peerOf" | "types" | "en
 
 /** Connections whose peers haven't proved themselves, at a time. */
 const JOINING_MAX = 256;
+/** An older link is given so long to show that it lives, when there is a newer one. */
+const ALIVE_MS = 500;
 /** A link that has lived so long was one. */
 const LIVED_MS = 2000;
 
@@ -59,6 +61,8 @@ export function createPeers(options: PeersOptions): Peers {
   if (!isPeerName(bus.name))
     throw new SymphonyError("bus/invalid", `Cannot link the bus ${JSON.stringify(bus.name)}: expected a name of letters, digits, dots, dashes and underscores, at most 64`);
   const links = new Set<Link>();
+  /** Which instance has made each. */
+  const makers = new WeakMap<Link, string>();
   let joining = 0;
   const kept = new Map<string, { kept: Kept; holders: number; stop: () => Promise<void> }>();
   let isClosed = false;
@@ -73,8 +77,20 @@ export function createPeers(options: PeersOptions): Peers {
 
   async function open(connection: Connection, side: LinkOptions["side"]): Promise<Link> {
     const link = await createLink({ ...options, connection, side, clock });
-    // a second link to the same bus would double all that it hears: the newest holds, for an older one may be dead and not know it
-    for (const other of links) if (other.peer === link.peer && other.instance === link.instance) void other.close();
+    // a second link to the same bus would double all that it hears. Of two that each side has made, that of the smaller instance holds, which
+    // both see alike; of two of one side the older, unless it is dead and doesn't know it
+    const maker = side === "connect" ? bus.instance : link.instance;
+    const other = [...links].find((one) => one.peer === link.peer && one.instance === link.instance);
+    if (other) {
+      const otherMaker = makers.get(other) as string;
+      const isOlderKept = otherMaker === maker ? await other.isAlive(ALIVE_MS) : otherMaker < maker;
+      if (isOlderKept && links.has(other)) {
+        void link.close();
+        return other;
+      }
+      void other.close();
+    }
+    makers.set(link, maker);
     links.add(link);
     tell("joined", { peer: link.peer, address: link.address });
     void link.closed.then((error) => {
@@ -88,6 +104,7 @@ export function createPeers(options: PeersOptions): Peers {
   function keepAt(address: string, { attempts = 5, baseMs = 100, maxMs = 5000 }: RetryPolicy): { kept: Kept; stop: () => Promise<void> } {
     if (!dial) throw new SymphonyError("bus/invalid", `Cannot connect to ${address}: this bus was given no way to connect`);
     const done = Promise.withResolvers<SymphonyError | undefined>();
+    let own: { kept: Kept; stop: () => Promise<void> } | undefined;
     let link: Link | undefined;
     let isOver = false;
     let wake = (): void => {};
@@ -111,7 +128,18 @@ export function createPeers(options: PeersOptions): Peers {
           for (const { resolve } of waiting.splice(0)) resolve(link);
           const since = clock.elapsed();
           const error = await link.closed;
+          const { peer, instance } = link;
           link = undefined;
+          // the other side has kept another link between the two
+          const rest = [...links].find((one) => one.peer === peer && one.instance === instance);
+          if (rest && !isOver) {
+            link = rest;
+            for (const { resolve } of waiting.splice(0)) resolve(rest);
+            await rest.closed;
+            link = undefined;
+            failed = 0;
+            continue;
+          }
           // one that ends as soon as it begins is no success
           if (clock.elapsed() - since > LIVED_MS) failed = 0;
           else throw error ?? new SymphonyError("bus/peer", `The link to ${address} was closed by the far side as soon as it was made`, { retryable: true });
@@ -121,7 +149,7 @@ export function createPeers(options: PeersOptions): Peers {
           // what is wrong on this side doesn't mend itself
           if (error.code === "bus/invalid" || ++failed >= attempts) {
             tell("lost", { address, code: error.code, message: error.message, attempts: failed });
-            kept.delete(address);
+            if (kept.get(address)?.stop === own?.stop) kept.delete(address);
             over(error);
             return;
           }
@@ -138,7 +166,7 @@ export function createPeers(options: PeersOptions): Peers {
       }
     })();
 
-    return {
+    own = {
       kept: {
         address,
         get link() {
@@ -150,7 +178,7 @@ export function createPeers(options: PeersOptions): Peers {
             : isOver
               ? done.promise.then((error) => Promise.reject(error ?? new SymphonyError("bus/closed", `The link to ${address} was let go`)))
               : new Promise((resolve, reject) => void waiting.push({ resolve, reject })),
-        release: () => release(address),
+        release: async () => {},
         done: done.promise,
       },
       async stop() {
@@ -161,13 +189,29 @@ export function createPeers(options: PeersOptions): Peers {
         waiting = [];
       },
     };
+    return own;
   }
 
-  async function release(address: string): Promise<void> {
-    const one = kept.get(address);
-    if (!one || --one.holders > 0) return;
-    kept.delete(address);
-    await one.stop();
+  /** One holder's own: letting go twice takes nothing from the others. */
+  function held(entry: { kept: Kept; holders: number; stop: () => Promise<void> }): Kept {
+    const { kept: shared } = entry;
+    let isHeld = true;
+    entry.holders++;
+    return {
+      address: shared.address,
+      get link() {
+        return isHeld ? shared.link : undefined;
+      },
+      ready: () => shared.ready(),
+      done: shared.done,
+      async release() {
+        if (!isHeld) return;
+        isHeld = false;
+        if (--entry.holders > 0) return;
+        if (kept.get(shared.address) === entry) kept.delete(shared.address);
+        await entry.stop();
+      },
+    };
   }
 
   return {
@@ -189,14 +233,12 @@ export function createPeers(options: PeersOptions): Peers {
       }
     },
     keep(address, retry = {}) {
-      const there = kept.get(address);
-      if (there) {
-        there.holders++;
-        return there.kept;
+      let entry = kept.get(address);
+      if (!entry) {
+        entry = { ...keepAt(address, retry), holders: 0 };
+        kept.set(address, entry);
       }
-      const made = keepAt(address, retry);
-      kept.set(address, { ...made, holders: 1 });
-      return made.kept;
+      return held(entry);
     },
     list: () => [...links].map((link) => ({ peer: link.peer, address: link.address, counts: link.counts() })),
     async close() {

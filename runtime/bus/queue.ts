@@ -25,6 +25,8 @@ export interface Queue<T> extends Items<T> {
   take(item: T): void | Promise<void>;
   /** Takes one in, full or not; it doesn't count, and is never dropped. */
   force(item: T): void;
+  /** Takes in those who wait, when `isFull` may say otherwise than before. */
+  admit(): void;
 }
 
 export interface QueueOptions<T = never> {
@@ -32,18 +34,24 @@ export interface QueueOptions<T = never> {
   owner: string;
   queueMax: number;
   full: WhenFull;
+  /** Whether it is full by another measure too. */
+  isFull?: () => boolean;
   onClose: () => void;
   onDrop: () => void;
   /** One that was taken in was given up for a newer one. */
   onDropped?: (item: T) => void;
 }
 
-export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropped }: QueueOptions<T>): Queue<T> {
-  let queue: T[] = [];
+export function createQueue<T>({ owner, queueMax, full, isFull = () => false, onClose, onDrop, onDropped }: QueueOptions<T>): Queue<T> {
+  /** What was dropped leaves an empty place. */
+  let queue: (T | typeof GONE)[] = [];
   /** Those before it were given already. */
   let head = 0;
-  /** Those that came in by force. */
+  /** Before it stands nothing that may be dropped. */
+  let oldest = 0;
+  /** Those that came in by force, and the others. */
   const forced = new Set<T>();
+  let counted = 0;
   const waiting: { item: T; admit: () => void }[] = [];
   /** Those who wait for a message share it. */
   let coming: Promise<void> | undefined;
@@ -51,6 +59,9 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
   let closed = false;
   let failure: SymphonyError | undefined;
   let dropped = 0;
+
+  const hasRoom = (): boolean => counted < queueMax && !isFull();
+  const there = (): number => counted + forced.size;
 
   function end(): void {
     if (closed) return;
@@ -64,35 +75,46 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
     onDrop();
   }
 
-  const counted = (): number => queue.length - head - forced.size;
+  function push(item: T): void {
+    queue.push(item);
+    counted++;
+  }
 
-  /** Takes out the oldest that may be dropped; there is one. */
   function dropOldest(): void {
-    let at = head;
-    while (forced.has(queue[at] as T)) at++;
-    onDropped?.(queue[at] as T);
-    for (; at > head; at--) queue[at] = queue[at - 1] as T;
-    queue[head++] = undefined as never;
-    if (head > COMPACT) {
-      queue = queue.slice(head);
-      head = 0;
+    for (oldest = Math.max(oldest, head); ; oldest++) {
+      const item = queue[oldest];
+      if (item === GONE || forced.has(item as T)) continue;
+      queue[oldest++] = GONE;
+      counted--;
+      onDropped?.(item as T);
+      return;
     }
+  }
+
+  /** Gives up the places of what is gone, when they are many. */
+  function compact(): void {
+    if (queue.length - head < COMPACT || queue.length - head < 2 * there()) return;
+    queue = queue.slice(head).filter((item) => item !== GONE);
+    head = 0;
+    oldest = 0;
   }
 
   /** Those who wait come in as there is room. */
   function admit(): void {
     let next = 0;
-    while (next < waiting.length && counted() < queueMax) {
+    while (next < waiting.length && hasRoom()) {
       const one = waiting[next++] as (typeof waiting)[number];
-      queue.push(one.item);
+      push(one.item);
       one.admit();
     }
-    if (next > 0) waiting.splice(0, next);
+    if (next === 0) return;
+    waiting.splice(0, next);
+    wake?.();
   }
 
   /** Resolves when something is there; false when nothing more comes. */
   async function ready(): Promise<boolean> {
-    while (queue.length === head) {
+    while (there() === 0) {
       if (closed) {
         if (failure) throw failure;
         return false;
@@ -112,16 +134,23 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
   const inbox: Queue<T> = {
     take(item) {
       if (closed) return undefined;
-      if (counted() < queueMax) {
-        queue.push(item);
+      if (waiting.length === 0 && hasRoom()) {
+        push(item);
         wake?.();
         return undefined;
       }
       switch (full) {
         case "drop-oldest":
           drop();
+          if (counted === 0) {
+            // what fills it is not to be dropped: then this one is
+            onDropped?.(item);
+            return undefined;
+          }
           dropOldest();
-          queue.push(item);
+          push(item);
+          compact();
+          wake?.();
           return undefined;
         case "fail":
           drop();
@@ -133,7 +162,7 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
             drop();
             throw new SymphonyError(
               "bus/full",
-              `Cannot publish more: ${owner} has ${queueMax} messages waiting and ${waiting.length} more that their publisher didn't wait for; await what publish() returns`,
+              `Cannot publish more: ${owner} has ${counted} messages waiting and ${waiting.length} more that their publisher didn't wait for; await what publish() returns`,
             );
           }
           return new Promise<void>((admitted) => void waiting.push({ item, admit: admitted }));
@@ -145,12 +174,16 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
       forced.add(item);
       wake?.();
     },
+    admit,
     async *batches() {
       try {
         while (await ready()) {
-          const batch = head === 0 ? queue : queue.slice(head);
+          const isWhole = head === 0 && queue.length === there();
+          const batch = (isWhole ? queue : queue.slice(head).filter((item) => item !== GONE)) as T[];
           queue = [];
           head = 0;
+          oldest = 0;
+          counted = 0;
           forced.clear();
           admit();
           yield batch;
@@ -161,14 +194,17 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
     },
     [Symbol.asyncIterator](): AsyncIterator<T> {
       const take = (): IteratorResult<T> => {
+        while (queue[head] === GONE) head++;
         const value = queue[head] as T;
-        queue[head++] = undefined as never;
-        if (forced.size > 0) forced.delete(value);
+        queue[head++] = GONE;
+        if (forced.size === 0 || !forced.delete(value)) counted--;
         if (head === queue.length) {
           queue = [];
           head = 0;
+          oldest = 0;
         } else if (head > COMPACT && head * 2 > queue.length) {
           queue = queue.slice(head);
+          oldest = Math.max(0, oldest - head);
           head = 0;
         }
         if (waiting.length > 0) admit();
@@ -176,9 +212,9 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
       };
       return {
         async next() {
-          if (queue.length > head) return take();
+          if (there() > 0) return take();
           // another reader may have been first
-          while (await ready()) if (queue.length > head) return take();
+          while (await ready()) if (there() > 0) return take();
           return { value: undefined, done: true };
         },
         async return() {
@@ -188,7 +224,7 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
       };
     },
     get pending() {
-      return queue.length - head + waiting.length;
+      return there() + waiting.length;
     },
     get dropped() {
       return dropped;
@@ -196,7 +232,7 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
     close() {
       // who waits was promised that it comes in
       for (const { item, admit: admitted } of waiting.splice(0)) {
-        queue.push(item);
+        push(item);
         admitted();
       }
       end();
@@ -208,5 +244,6 @@ export function createQueue<T>({ owner, queueMax, full, onClose, onDrop, onDropp
   return inbox;
 }
 
+const GONE = Symbol("gone");
 /** Places of given messages that a queue keeps at its front. */
 const COMPACT = 1024;
