@@ -50,7 +50,7 @@ const DAMAGE: [string, (of: Awaited<ReturnType<typeof written>>) => void, string
   ["a changed line", ({ file }) => edit(file, (lines) => lines.map((line, i) => (i === 4 ? line.replace('"allowed":true', '"allowed":false') : line))), "(number 4) was changed"],
   [
     "a line with a changed hash",
-    ({ file }) => edit(file, (lines) => lines.map((line, i) => (i === 4 ? line.replace(/"hash":"./, '"hash":"f').replace(/"hash":"ff/, '"hash":"0f') : line))),
+    ({ file }) => edit(file, (lines) => lines.map((line, i) => (i === 4 ? line.replace(/"hash":"(.)/, (_, digit) => `"hash":"${digit === "f" ? "0" : "f"}`) : line))),
     "changed",
   ],
   ["a line taken out", ({ file }) => edit(file, (lines) => lines.filter((_, i) => i !== 5)), "1 line from number 5 on is missing"],
