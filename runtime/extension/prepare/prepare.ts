@@ -23,7 +23,7 @@ export interface Prepared {
 }
 
 /** Changes whenever the gate, the glue around it or the transpiler change what they make. */
-export const TOOLS = "gate 5, bindgen 0.15.0";
+export const TOOLS = "gate 5, bindgen 0.15.0, frames 2";
 
 /** The functions that components of our own two worlds export. */
 export const ENTRY = {
@@ -130,9 +130,15 @@ async function readEntry(platform: Platform, key: string, entry: Uint8Array): Pr
   const hash = new TextDecoder().decode(entry.subarray(0, HASH_HEX));
   if (hash !== (await hashOf(platform, new TextEncoder().encode(key), body))) return undefined;
   let prepared: Prepared | undefined;
-  new FrameCutter().push(body, (_, payload) => {
-    prepared = readPrepared(new FrameReader(payload), key);
-  });
+  try {
+    new FrameCutter().push(body, (_, payload) => {
+      prepared = readPrepared(new FrameReader(payload), key);
+    });
+  } catch (cause) {
+    // it was written as it stands, by a version that wrote otherwise: it is made anew
+    if (!(cause instanceof SymphonyError && cause.code === "isolate/protocol")) throw cause;
+    return undefined;
+  }
   return prepared;
 }
 
