@@ -3,7 +3,8 @@
 import type { Clock } from "../clock.ts";
 import { SymphonyError } from "../error.ts";
 import { CREDIT } from "./asking.ts";
-import { type Bus, textOf } from "./bus.ts";
+import type { Bus } from "./bus.ts";
+import { textOf } from "./requests.ts";
 import { errorFrame } from "./frame.ts";
 import type { Message } from "./message.ts";
 import { type Outgoing, weigh } from "./outbox.ts";

@@ -4,7 +4,7 @@ import type { Bus, Call } from "./bus.ts";
 import { type RequestFrame, type ResponseFrame, TIMEOUT_MS_MAX } from "./frame.ts";
 import type { Outgoing } from "./outbox.ts";
 import { createQueue } from "./queue.ts";
-import type { Types } from "./register.ts";
+import type { Types } from "./message-types.ts";
 
 /** Answers of a stream on their way. */
 export const CREDIT = 64;

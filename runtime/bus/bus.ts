@@ -7,9 +7,9 @@ import { type Clock, systemClock } from "../clock.ts";
 import { SymphonyError } from "../error.ts";
 import { Message } from "./message.ts";
 import { createQueue, type Items, type WhenFull } from "./queue.ts";
+import { createRequests, isPromise, LATENCIES } from "./requests.ts";
 import { createRoutes, type Route, type Turn } from "./routes.ts";
 import { checkSubject } from "./subject.ts";
-import { createTimerWheel, Timeout, type TimerWheel } from "./timer-wheel.ts";
 
 /** What was published, one by one or in batches. */
 export type Subscription = Items<Message>;
@@ -62,9 +62,7 @@ export interface Endpoint {
   response?: string;
 }
 
-export interface ServeOptions extends Omit<Endpoint, "pattern"> {
-  group?: string;
-}
+export type ServeOptions = Omit<Endpoint, "pattern">;
 
 /** Counts since the bus was made. */
 export interface BusCounts {
@@ -112,7 +110,7 @@ export interface FarPort {
   deliver(message: Message, toAll: boolean, groups: readonly string[]): void | Promise<void>;
   /** Has a request answered that came over a link. `onSettled`: who answers it has ended too, which may be after the answer was given up. */
   answer(message: Message, options: { timeoutMs: number; isStream: boolean; signal: AbortSignal; onSettled: () => void }): unknown;
-  /** Who is there now, but for what came over `link`. */
+  /** Who is there now, but for what came over `link`; the same may be there several times. */
   interests(link: object): Interest[];
   /** The error of a request whose link broke. */
   lost(error: SymphonyError): SymphonyError;
@@ -169,10 +167,8 @@ function checkText(what: string, text: unknown, max: number): void {
 }
 
 const QUEUE_MAX = 1024;
-const REQUEST_MS = 30_000;
 /** Messages that handlers publish in one delivery. */
 const LOOP_MAX = 1_000_000;
-const LATENCIES = 24;
 /** Who answers without a group stands in this one: each in turn. */
 const ANSWERERS = "";
 
@@ -188,7 +184,6 @@ export function createBus({
 } = {}): Bus {
   const receivers = createRoutes<Receiver>();
   const responders = createRoutes<Responder>();
-  const wheel: TimerWheel = createTimerWheel(clock);
   const inboxes = new Set<Subscription>();
   const watchers = new Set<() => void>();
   const counts: BusCounts = {
@@ -207,10 +202,14 @@ export function createBus({
   // counted apart: they are what each message touches
   let published = 0;
   let delivered = 0;
-  /** Errors of requests whose own link broke; what a far peer says of links of its own is none. */
-  const lost = new WeakSet<object>();
   let id = 0;
   let closed = false;
+  const requests = createRequests({ name, clock, counts, find: responderFor, watch });
+
+  function watch(watcher: () => void): () => void {
+    watchers.add(watcher);
+    return () => void watchers.delete(watcher);
+  }
 
   function onFault(cause: unknown, subject: string): void {
     try {
@@ -237,7 +236,7 @@ export function createBus({
   // ---- publish ----
 
   let isDelivering = false;
-  let nested: { message: Message; toAll: boolean; groups: readonly string[] | undefined; done: ((waits: void | Promise<void>) => void) | undefined }[] = [];
+  let nested: { message: Message; toAll: boolean; groups: readonly string[] | undefined; done: (waits: void | Promise<void>) => void }[] = [];
 
   function hand(receiver: Receiver, message: Message, group: string | undefined): void | Promise<void> {
     try {
@@ -327,8 +326,7 @@ export function createBus({
     }
     isDelivering = true;
     try {
-      const waits = spread(message, toAll, groups);
-      return waits;
+      return spread(message, toAll, groups);
     } finally {
       if (nested.length > 0) drain();
       isDelivering = false;
@@ -341,35 +339,12 @@ export function createBus({
       const { message, toAll, groups, done } = nested[i] as (typeof nested)[number];
       nested[i] = undefined as never;
       try {
-        done?.(spread(message, toAll, groups));
+        done(spread(message, toAll, groups));
       } catch (cause) {
-        done?.(Promise.reject(cause));
+        done(Promise.reject(cause));
       }
     }
     nested = [];
-  }
-
-  // ---- requests ----
-
-  /** Made for each request: its signal only when it is looked at. */
-  class CallOf implements Call {
-    readonly message: Message;
-    #controller: AbortController | undefined;
-    #reason: unknown;
-    constructor(message: Message) {
-      this.message = message;
-    }
-    get signal(): AbortSignal {
-      if (!this.#controller) {
-        this.#controller = new AbortController();
-        if (this.#reason !== undefined) this.#controller.abort(this.#reason);
-      }
-      return this.#controller.signal;
-    }
-    abort(reason: unknown): void {
-      this.#reason ??= reason;
-      this.#controller?.abort(reason);
-    }
   }
 
   function responderFor(message: Message): Responder | undefined {
@@ -380,244 +355,6 @@ export function createBus({
       if (found) return found;
     }
     return undefined;
-  }
-
-  function noResponder(subject: string): SymphonyError {
-    counts.noResponder++;
-    return new SymphonyError("bus/no-responder", `Cannot ask ${JSON.stringify(subject)}: nobody answers there`, { retryable: true });
-  }
-
-  function refusalOf(cause: unknown, subject: string): SymphonyError {
-    counts.refused++;
-    if (cause instanceof SymphonyError) return cause;
-    return new SymphonyError("bus/handler", `Cannot answer ${JSON.stringify(subject)}: ${textOf(cause)}`, { cause });
-  }
-
-  function cancelled(subject: string, reason: unknown): SymphonyError {
-    counts.cancelled++;
-    return new SymphonyError("bus/cancelled", `The request to ${JSON.stringify(subject)} was given up`, { cause: reason });
-  }
-
-  function late(subject: string, timeoutMs: number): SymphonyError {
-    counts.timeouts++;
-    return new SymphonyError("bus/timeout", `Cannot wait longer for an answer from ${JSON.stringify(subject)}: ${timeoutMs} ms have passed`, { retryable: true });
-  }
-
-  function note(since: number): void {
-    const units = Math.floor(((clock.elapsed() - since) * 1000) / 16);
-    const bucket = Math.min(LATENCIES - 1, 32 - Math.clz32(units));
-    counts.latency[bucket] = (counts.latency[bucket] as number) + 1;
-  }
-
-  /** Waits for an answer, its time-out, its signal or the end of the bus, whichever comes first. */
-  class Waiting extends Timeout {
-    readonly #call: CallOf;
-    readonly #timeoutMs: number;
-    readonly #since = clock.elapsed();
-    readonly #resolve: (value: unknown) => void;
-    readonly #reject: (cause: unknown) => void;
-    readonly #signal: AbortSignal | undefined;
-    readonly #onAbort: (() => void) | undefined;
-    #isOver = false;
-
-    constructor(call: CallOf, timeoutMs: number, signal: AbortSignal | undefined, resolve: (value: unknown) => void, reject: (cause: unknown) => void) {
-      super();
-      this.#call = call;
-      this.#timeoutMs = timeoutMs;
-      this.#signal = signal;
-      this.#resolve = resolve;
-      this.#reject = reject;
-      counts.waiting++;
-      wheel.insert(timeoutMs, this);
-      if (!signal) return;
-      this.#onAbort = () => this.giveUp(cancelled(call.message.subject, signal.reason));
-      signal.addEventListener("abort", this.#onAbort);
-    }
-
-    #end(): boolean {
-      if (this.#isOver) return false;
-      this.#isOver = true;
-      counts.waiting--;
-      wheel.cancel(this);
-      if (this.#onAbort) this.#signal?.removeEventListener("abort", this.#onAbort);
-      return true;
-    }
-
-    expire(): void {
-      this.giveUp(late(this.#call.message.subject, this.#timeoutMs));
-    }
-
-    giveUp(cause: SymphonyError): void {
-      if (!this.#end()) return;
-      this.#call.abort(cause);
-      this.#reject(cause);
-    }
-
-    answered(value: unknown): void {
-      if (!this.#end()) return;
-      note(this.#since);
-      this.#resolve(value);
-    }
-
-    failed(cause: unknown): void {
-      if (!this.#end()) return;
-      note(this.#since);
-      this.#reject(refusalOf(cause, this.#call.message.subject));
-    }
-  }
-
-  /** The answer of a promise, unless something else comes first. */
-  function awaitAnswer(answer: PromiseLike<unknown>, call: CallOf, timeoutMs: number, signal: AbortSignal | undefined, takesStream: boolean): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (closed) return reject(new SymphonyError("bus/closed", `Cannot wait for ${JSON.stringify(call.message.subject)}: the bus ${name} is closed`));
-      if (signal?.aborted) {
-        const cause = cancelled(call.message.subject, signal.reason);
-        call.abort(cause);
-        return reject(cause);
-      }
-      const waiting = new Waiting(call, timeoutMs, signal, resolve, reject);
-      answer.then(
-        (value) => {
-          if (!takesStream && isStream(value)) waiting.failed(manyAnswers(value, call.message));
-          else waiting.answered(value);
-        },
-        (cause: unknown) => waiting.failed(cause),
-      );
-    });
-  }
-
-  function ask(message: Message, timeoutMs: number, isStream: boolean, signal: AbortSignal | undefined): { answer: unknown; call: CallOf } {
-    if (closed) throw new SymphonyError("bus/closed", `Cannot ask ${JSON.stringify(message.subject)}: the bus ${name} is closed`);
-    if (!(timeoutMs > 0)) throw new SymphonyError("bus/invalid", `Cannot ask ${JSON.stringify(message.subject)} with timeoutMs ${timeoutMs}: expected more than 0`);
-    if (signal?.aborted) throw cancelled(message.subject, signal.reason);
-    counts.requests++;
-    const responder = responderFor(message);
-    if (!responder) throw noResponder(message.subject);
-    const call = new CallOf(message);
-    try {
-      return { answer: responder.answer(call, { timeoutMs, isStream }), call };
-    } catch (cause) {
-      throw refusalOf(cause, message.subject);
-    }
-  }
-
-  function single(message: Message, options: RequestOptions): Promise<unknown> {
-    return options.idempotent ? persist(message, options) : once(message, options);
-  }
-
-  /** Resolves when somebody joins or leaves, or the time is over. */
-  function change(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        watchers.delete(end);
-        signal?.removeEventListener("abort", end);
-        wheel.cancel(timeout);
-        resolve();
-      };
-      const timeout = wheel.add(ms, end);
-      watchers.add(end);
-      signal?.addEventListener("abort", end);
-    });
-  }
-
-  /** Asks again when the peer that was asked is lost, once somebody answers. */
-  async function persist(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions): Promise<unknown> {
-    const until = clock.elapsed() + timeoutMs;
-    let wasLost = false;
-    for (let waitMs = 1; ; waitMs = Math.min(2 * waitMs, 1000)) {
-      try {
-        return await once(message, { timeoutMs: timeoutMs > 0 ? Math.max(1, until - clock.elapsed()) : timeoutMs, ...(signal ? { signal } : {}) });
-      } catch (cause) {
-        const isLost = lost.has(cause as object);
-        const isNobody = cause instanceof SymphonyError && cause.code === "bus/no-responder";
-        if (!isLost && !(wasLost && isNobody)) throw cause;
-        wasLost = true;
-        const left = until - clock.elapsed();
-        if (left <= 0 || signal?.aborted || closed) throw cause;
-        if (isNobody) await change(left, signal);
-        if (closed) throw cause;
-        await new Promise<void>((resolve) => void wheel.add(Math.min(waitMs, left), resolve));
-        if (closed) throw cause;
-      }
-    }
-  }
-
-  function once(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions, onSettled?: () => void): Promise<unknown> {
-    try {
-      const { answer, call } = asked(message, timeoutMs, false, signal, onSettled);
-      if (isPromise(answer)) return awaitAnswer(answer, call, timeoutMs, signal, false);
-      if (isStream(answer)) return Promise.reject(manyAnswers(answer, message));
-      return Promise.resolve(answer);
-    } catch (cause) {
-      return Promise.reject(cause);
-    }
-  }
-
-  function manyAnswers(stream: AsyncIterable<unknown>, { subject }: Message): SymphonyError {
-    void stream[Symbol.asyncIterator]()
-      .return?.()
-      .catch(() => {});
-    return new SymphonyError("bus/answer", `Cannot take the answer of ${JSON.stringify(subject)}: it is a stream; ask with requestStream`);
-  }
-
-  /** Asks; `onSettled` comes with the end of one answer, whatever happens to it on the way. A stream's end is another. */
-  function asked(message: Message, timeoutMs: number, isMany: boolean, signal: AbortSignal | undefined, onSettled?: () => void): { answer: unknown; call: CallOf } {
-    let made: { answer: unknown; call: CallOf } | undefined;
-    try {
-      made = ask(message, timeoutMs, isMany, signal);
-      return made;
-    } finally {
-      if (onSettled) {
-        if (!made) onSettled();
-        else if (!isMany) {
-          if (isPromise(made.answer)) made.answer.then(onSettled, onSettled);
-          else onSettled();
-        }
-      }
-    }
-  }
-
-  async function* many(message: Message, { timeoutMs = REQUEST_MS, signal }: RequestOptions, onSettled?: () => void): AsyncGenerator<unknown, void> {
-    const { answer, call } = asked(message, timeoutMs, true, signal, onSettled);
-    let first = answer;
-    if (isPromise(answer)) {
-      try {
-        first = await awaitAnswer(answer, call, timeoutMs, signal, true);
-      } catch (cause) {
-        // what comes all the same is ended
-        answer.then(
-          (late) => {
-            if (isStream(late)) void endOf(late[Symbol.asyncIterator]()).finally(onSettled);
-            else onSettled?.();
-          },
-          () => onSettled?.(),
-        );
-        throw cause;
-      }
-    }
-    if (!isStream(first)) {
-      onSettled?.();
-      yield first;
-      return;
-    }
-    const iterator = first[Symbol.asyncIterator]();
-    let isOver = false;
-    try {
-      for (;;) {
-        const { value, done } = (await awaitAnswer(iterator.next(), call, timeoutMs, signal, true)) as IteratorResult<unknown>;
-        if (done) {
-          isOver = true;
-          return;
-        }
-        yield value;
-      }
-    } finally {
-      if (!isOver) {
-        call.abort(new SymphonyError("bus/cancelled", `Nobody reads the answers of ${JSON.stringify(message.subject)} any more`));
-        // it may never come to its end
-        void endOf(iterator).finally(onSettled);
-      } else onSettled?.();
-    }
   }
 
   // ---- who is there ----
@@ -695,8 +432,8 @@ export function createBus({
       else signal?.addEventListener("abort", stop, { once: true });
       return inbox;
     },
-    request: (subject, payload, options = {}) => single(outgoing(checkSubject(subject), payload, options), options),
-    requestStream: (subject, payload, options = {}) => many(outgoing(checkSubject(subject), payload, options), options),
+    request: (subject, payload, options = {}) => requests.one(outgoing(checkSubject(subject), payload, options), options),
+    requestStream: (subject, payload, options = {}) => requests.many(outgoing(checkSubject(subject), payload, options), options),
     serve(pattern, answerer, options = {}) {
       return respond({ endpoint: { pattern, ...options }, link: undefined, answer: (call) => answerer(call.message.payload, call) });
     },
@@ -707,63 +444,24 @@ export function createBus({
       respond,
       deliver: (message, toAll, groups) => (closed ? undefined : deliver(message, toAll, groups)),
       answer(message, { timeoutMs, isStream: isMany, signal, onSettled }) {
-        return isMany ? many(message, { timeoutMs, signal }, onSettled) : once(message, { timeoutMs, signal }, onSettled);
+        return (isMany ? requests.many : requests.one)(message, { timeoutMs, signal }, onSettled);
       },
       interests(link) {
-        const found = new Map<string, Interest>();
-        for (const { pattern, group, target } of receivers.patterns())
-          if (target.link !== link) found.set(`r ${JSON.stringify(group ?? null)} ${pattern}`, { origin: target.link, does: "receive", pattern, group });
-        for (const { target } of responders.patterns())
-          if (target.link !== link)
-            found.set(`s ${JSON.stringify(target.endpoint.group ?? null)} ${target.endpoint.pattern}`, { origin: target.link, does: "respond", endpoint: target.endpoint });
-        return [...found.values()];
+        const others = <T extends { link: object | undefined }>({ target }: { target: T }): boolean => target.link !== link;
+        return [
+          ...[...receivers.patterns()].filter(others).map(({ pattern, group, target }): Interest => ({ origin: target.link, does: "receive", pattern, group })),
+          ...[...responders.patterns()].filter(others).map(({ target }): Interest => ({ origin: target.link, does: "respond", endpoint: target.endpoint })),
+        ];
       },
       fault: onFault,
-      lost(error) {
-        lost.add(error);
-        return error;
-      },
-      watch(watcher) {
-        watchers.add(watcher);
-        return () => void watchers.delete(watcher);
-      },
+      lost: requests.lost,
+      watch,
     },
     close() {
       if (closed) return;
       closed = true;
       for (const inbox of [...inboxes]) inbox.close();
-      const cause = new SymphonyError("bus/closed", `The bus ${name} was closed before the answer came`);
-      for (const one of wheel.all()) if (one instanceof Waiting) one.giveUp(cause);
-      // who waits for somebody to come waits no more
-      changed();
-      for (const one of wheel.all()) one.expire();
-      wheel.close();
+      requests.close();
     },
   };
-}
-
-/** Resolves when a stream that nobody reads any more has ended, however it does. */
-async function endOf(iterator: AsyncIterator<unknown>): Promise<void> {
-  try {
-    await iterator.return?.();
-  } catch {
-    // nobody is left to be told
-  }
-}
-
-/** Of anything that was thrown. */
-export function textOf(cause: unknown): string {
-  try {
-    return cause instanceof Error ? String(cause.message) : String(cause);
-  } catch {
-    return "something that has no text";
-  }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as PromiseLike<unknown>).then === "function";
-}
-
-function isStream(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === "function";
 }

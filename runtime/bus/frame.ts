@@ -3,7 +3,7 @@
 // The header of a message is its id, type, time (`at`), correlation, sender (`from`) and recipient (`to`, a subject; `re`, the request that is
 // answered); its kind says what the payload is: request, response, event or error. What has no payload serves the link itself.
 import { type ErrorCode, CODES, type Fault, SymphonyError } from "../error.ts";
-import { CORRELATION_MAX, DESCRIPTION_MAX, type Endpoint, GROUP_MAX, TYPE_MAX } from "./bus.ts";
+import { CORRELATION_MAX, DESCRIPTION_MAX, type Endpoint, GROUP_MAX, type Interest, TYPE_MAX } from "./bus.ts";
 import { isPattern, isSubject } from "./subject.ts";
 
 export interface EventFrame {
@@ -123,13 +123,10 @@ function readInterests(list: unknown): WireInterest[] {
     const read: WireInterest = { pattern, ...(group === undefined ? {} : { group: group as string }) };
     if (endpoint === undefined) return read;
     if (typeof endpoint !== "object" || endpoint === null) fail("an endpoint is no object");
-    read.endpoint = {};
-    for (const key of ["description", "request", "response"] as const) {
-      const text = (endpoint as Raw)[key];
-      if (text === undefined) continue;
-      if (!isText(text, DESCRIPTION_MAX)) fail(`the ${key} of an endpoint is no text of at most ${DESCRIPTION_MAX} characters`);
-      read.endpoint[key] = text;
-    }
+    const said = saidOf(endpoint);
+    for (const key of SAID)
+      if (said[key] !== undefined && !isText(said[key], DESCRIPTION_MAX)) fail(`the ${key} of an endpoint is no text of at most ${DESCRIPTION_MAX} characters`);
+    read.endpoint = said;
     return read;
   });
 }
@@ -221,12 +218,18 @@ export function interestKey({ pattern, group, endpoint }: WireInterest): string 
 }
 
 export function endpointOf({ pattern, group, endpoint }: WireInterest): Endpoint {
-  const { description, request, response } = endpoint ?? {};
-  return {
-    pattern,
-    ...(group === undefined ? {} : { group }),
-    ...(description === undefined ? {} : { description }),
-    ...(request === undefined ? {} : { request }),
-    ...(response === undefined ? {} : { response }),
-  };
+  return { pattern, ...(group === undefined ? {} : { group }), ...saidOf(endpoint ?? {}) };
+}
+
+/** An interest as the far side is told of it. */
+export function wireInterest(interest: Interest): WireInterest {
+  if (interest.does === "receive") return { pattern: interest.pattern, ...(interest.group === undefined ? {} : { group: interest.group }) };
+  const { pattern, group } = interest.endpoint;
+  return { pattern, ...(group === undefined ? {} : { group }), endpoint: saidOf(interest.endpoint) };
+}
+
+/** What is told of an endpoint besides its place; nothing else that stands there goes on. */
+const SAID = ["description", "request", "response"] as const;
+function saidOf(from: { description?: string; request?: string; response?: string }): NonNullable<WireInterest["endpoint"]> {
+  return Object.fromEntries(SAID.flatMap((key) => (from[key] === undefined ? [] : [[key, from[key]]])));
 }

@@ -2,7 +2,7 @@
 // random numbers (the shape of SCRAM's and of ISO 9798-4's mutual authentication). The token itself is never sent.
 import { SymphonyError } from "../error.ts";
 import type { Connection } from "../transport/connection.ts";
-import { textOf } from "./bus.ts";
+import { textOf } from "./requests.ts";
 import { decodeCbor } from "./cbor/decode.ts";
 import { createPlainEncoder } from "./cbor/encode.ts";
 import type { Peer } from "./peer.ts";

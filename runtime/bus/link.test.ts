@@ -15,7 +15,7 @@ import { createPlainEncoder } from "./cbor/encode.ts";
 import { createLink, type Link } from "./link.ts";
 import { ALL_RIGHTS, type Peer, type Refusal } from "./peer.ts";
 import { createPeers, type Kept, type Peers, type PeersOptions } from "./peers.ts";
-import { createTypes, type Types } from "./register.ts";
+import { createTypes, type Types } from "./message-types.ts";
 
 const isDeno = "Deno" in globalThis;
 const folder = mkdtempSync(join(tmpdir(), "symphony-link-"));

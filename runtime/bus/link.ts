@@ -8,28 +8,20 @@ import { SymphonyError } from "../error.ts";
 import { brokenError, type Connection } from "../transport/connection.ts";
 import { createAnswering } from "./answering.ts";
 import { createAsking } from "./asking.ts";
-import { type Bus, type Interest, type Receiver, type Responder, textOf } from "./bus.ts";
+import type { Bus, Receiver, Responder } from "./bus.ts";
+import { textOf } from "./requests.ts";
 import { createRecords, decodeCbor } from "./cbor/decode.ts";
 import { createCompactEncoder, createPlainEncoder } from "./cbor/encode.ts";
-import {
-  endpointOf,
-  errorFrame,
-  errorOf,
-  type EventFrame,
-  type Frame,
-  FROM_MAX,
-  INTERESTS_AT_ONCE_MAX,
-  interestKey,
-  readFrame,
-  type RequestFrame,
-  type WireInterest,
-} from "./frame.ts";
+import { endpointOf, errorFrame, errorOf, type EventFrame, type Frame, FROM_MAX, interestKey, readFrame, type RequestFrame, type WireInterest } from "./frame.ts";
+import { createDelivery } from "./delivery.ts";
+import { createHeartbeat } from "./heartbeat.ts";
+import { createTelling } from "./telling.ts";
 import { createHandshake, type Encoding, HANDSHAKE_BYTES_MAX, type Joined } from "./handshake.ts";
 import { Message } from "./message.ts";
 import { createOutbox, type Outgoing } from "./outbox.ts";
-import { createRate, may, type Peer, PEER_LIMITS, type PeerLimits, type Refusal, within } from "./peer.ts";
-import { createTypes, type Types } from "./register.ts";
-import { covers, overlaps } from "./subject.ts";
+import { createRate, isReserved, may, type Peer, PEER_LIMITS, type PeerLimits, type Refusal, within } from "./peer.ts";
+import { createTypes, type Types } from "./message-types.ts";
+import { covers } from "./subject.ts";
 
 export interface LinkOptions {
   bus: Bus;
@@ -82,25 +74,10 @@ export interface Link {
 const HANDSHAKE_MS = 5000;
 const HOPS_MAX = 8;
 const CLOSE_MS = 1000;
-const NO_GROUPS: readonly string[] = [];
-/** Events that wait because subscribers here have no room, before nothing more is read. */
-const PARKED_MAX = 256;
-const PARKED_BYTES_MAX = 4 * 1024 * 1024;
-/** A heartbeat that comes later than this says nothing. */
-const HELD_UP_MS = 40;
-/** Interests are told so often at most. */
-const TELL_MS = 10;
-/** What was too much at once is told so much later. */
-const TELL_LATER_MS = 100;
 /** Frames in a second that serve the link itself, such as credits, and interests. */
 const CONTROLS_PER_SECOND = 100_000;
 const INTERESTS_PER_SECOND = 2000;
 const INTERESTS_BURST = 20_000;
-/** Half of it is told: what others change must not end this link. */
-const TOLD_PER_SECOND = 1000;
-const TOLD_BURST = 10_000;
-/** Of what one link wants, so many are told to the others. */
-const RELAYED_MAX = 2000;
 
 interface Opened {
   link: Link;
@@ -161,18 +138,16 @@ function openLink(
   const { rights } = peer;
   connection.frameMax = limits.frameMax;
   const closed = Promise.withResolvers<SymphonyError | undefined>();
-  const counts = { received: 0, bytesReceived: 0, refused: 0, roundTripMs: 0 };
+  const counts = { received: 0, refused: 0 };
   const records = encoding === "compact" ? { records: createRecords() } : {};
   const encode = encoding === "compact" ? createCompactEncoder() : createPlainEncoder();
   const isWithinRate = createRate(limits.perSecond, limits.burst, clock.elapsed);
   const isControlWithinRate = createRate(CONTROLS_PER_SECOND, CONTROLS_PER_SECOND, clock.elapsed);
   const areInterestsWithinRate = createRate(INTERESTS_PER_SECOND, INTERESTS_BURST, clock.elapsed);
-  const mayTell = createRate(TOLD_PER_SECOND, TOLD_BURST, clock.elapsed);
   /** What the peer is interested in. */
   const theirs = new Map<string, () => void>();
-  /** What it was told that this side is interested in. */
-  const told = new Map<string, WireInterest>();
   let isClosed = false;
+  let pongWaits = false;
 
   const out = createOutbox({
     peer: peer.name,
@@ -190,6 +165,8 @@ function openLink(
   const asking = createAsking({ bus, peer: peer.name, say, types, requestsMax: limits.requestsMax });
   const answering = createAnswering({ bus, peer: peer.name, say, clock, requestsMax: limits.requestsMax });
 
+  const delivery = createDelivery(bus);
+
   /** What is said instead of a frame that can't be. */
   function unsayable(frame: Outgoing, error: SymphonyError): Outgoing | undefined {
     if (frame.kind === "response") return errorFrame(frame.re, error, clock.now());
@@ -204,7 +181,15 @@ function openLink(
     address: connection.address,
     encoding,
     closed: closed.promise,
-    counts: () => ({ ...counts, ...out.counts, queued: out.pending, answering: answering.size, asking: asking.size }),
+    counts: () => ({
+      ...counts,
+      ...out.counts,
+      bytesReceived: connection.bytesReceived,
+      roundTripMs: heartbeat.roundTripMs,
+      queued: out.pending,
+      answering: answering.size,
+      asking: asking.size,
+    }),
     async isAlive(ms) {
       const before = connection.bytesReceived;
       say({ kind: "ping" });
@@ -225,61 +210,16 @@ function openLink(
     },
   };
 
-  // ---- what this side is interested in ----
-
-  function wire(interest: Interest): WireInterest {
-    if (interest.does === "receive") return { pattern: interest.pattern, ...(interest.group === undefined ? {} : { group: interest.group }) };
-    const { pattern, group, description, request, response } = interest.endpoint;
-    return {
-      pattern,
-      ...(group === undefined ? {} : { group }),
-      endpoint: { ...(description === undefined ? {} : { description }), ...(request === undefined ? {} : { request }), ...(response === undefined ? {} : { response }) },
-    };
-  }
-
-  let toldAt = Number.NEGATIVE_INFINITY;
-  let cancelTell: (() => void) | undefined;
-  /** Tells what has changed: at the end of this turn, or a while after the last time. */
-  function tell(): void {
-    if (cancelTell || isClosed) return;
-    const left = toldAt + TELL_MS - clock.elapsed();
-    if (left > 0) cancelTell = clock.after(left, tellNow);
-    else {
-      cancelTell = () => {};
-      queueMicrotask(tellNow);
-    }
-  }
-  function tellNow(): void {
-    cancelTell = undefined;
-    if (isClosed) return;
-    toldAt = clock.elapsed();
-    const now = new Map<string, WireInterest>();
-    const relayed = new Map<object, number>();
-    for (const interest of bus.far.interests(link)) {
-      if (interest.origin) {
-        const count = (relayed.get(interest.origin) ?? 0) + 1;
-        relayed.set(interest.origin, count);
-        if (count > RELAYED_MAX) continue;
-      }
-      const one = wire(interest);
-      // only what the peer may send
-      if (!covers("bus.>", one.pattern) && (one.endpoint ? rights.request : rights.publish).some((pattern) => overlaps(pattern, one.pattern))) now.set(interestKey(one), one);
-    }
-    let isLeft = false;
-    const change = <T>(all: T[]): T[] => {
-      const most = all.findIndex(() => !mayTell(1));
-      if (most < 0) return all;
-      isLeft = true;
-      return all.slice(0, most);
-    };
-    const remove = change([...told].filter(([key]) => !now.has(key)));
-    const add = change([...now].filter(([key]) => !told.has(key)));
-    for (const [key] of remove) told.delete(key);
-    for (const [key, one] of add) told.set(key, one);
-    while (add.length + remove.length > 0)
-      say({ kind: "interest", add: add.splice(0, INTERESTS_AT_ONCE_MAX).map(([, one]) => one), remove: remove.splice(0, INTERESTS_AT_ONCE_MAX).map(([, one]) => one) });
-    if (isLeft) cancelTell = clock.after(TELL_LATER_MS, tellNow);
-  }
+  const telling = createTelling({ bus, link, rights, say, clock });
+  const heartbeat = createHeartbeat({
+    connection,
+    clock,
+    beatMs: heartbeatMs,
+    missedMax: heartbeatsMissed,
+    isHeld: () => delivery.isHeld,
+    ping: () => say({ kind: "ping" }),
+    onHung: (missed) => end(new SymphonyError("bus/peer", `${peer.name} has given no sign of life for ${missed} times ${heartbeatMs} ms`, { retryable: true })),
+  });
 
   // ---- what the peer is interested in ----
 
@@ -295,7 +235,7 @@ function openLink(
 
   function denied(tried: "publish" | "subscribe" | "request" | "serve", subject: string): SymphonyError {
     const doing = { publish: "publish on", subscribe: "subscribe to", request: "ask", serve: "answer" }[tried];
-    const why = subject.startsWith("bus.") ? "it is the bus's own" : `it has the right to ${rights[tried].join(", ") || "none"}`;
+    const why = isReserved(subject) ? "it is the bus's own" : `it has the right to ${rights[tried].join(", ") || "none"}`;
     return new SymphonyError("bus/denied", `${peer.name} may not ${doing} ${JSON.stringify(subject)}: ${why}`);
   }
 
@@ -307,7 +247,7 @@ function openLink(
       return;
     }
     if (one.endpoint) {
-      if (within(rights.serve, one.pattern) !== "all" || covers("bus.>", one.pattern)) {
+      if (within(rights.serve, one.pattern) !== "all" || isReserved(one.pattern)) {
         refuse("serve", denied("serve", one.pattern), one.pattern);
         return;
       }
@@ -315,7 +255,7 @@ function openLink(
       return;
     }
     const extent = within(rights.subscribe, one.pattern);
-    if (extent === "none" || covers("bus.>", one.pattern)) {
+    if (extent === "none" || isReserved(one.pattern)) {
       refuse("subscribe", denied("subscribe", one.pattern), one.pattern);
       return;
     }
@@ -328,7 +268,7 @@ function openLink(
   function receiverFor(group: string | undefined, getsAll: boolean): Receiver {
     // what a bus tells of itself stays with it
     const wants = ({ subject, hops }: Message): boolean =>
-      !isClosed && hops < HOPS_MAX && !subject.startsWith("bus.") && (getsAll || rights.subscribe.some((pattern) => covers(pattern, subject)));
+      !isClosed && hops < HOPS_MAX && !isReserved(subject) && (getsAll || rights.subscribe.some((pattern) => covers(pattern, subject)));
     return {
       link,
       wants,
@@ -357,7 +297,7 @@ function openLink(
     return {
       link,
       endpoint: endpointOf(interest),
-      wants: ({ subject, hops }) => !isClosed && hops < HOPS_MAX && !subject.startsWith("bus."),
+      wants: ({ subject, hops }) => !isClosed && hops < HOPS_MAX && !isReserved(subject),
       answer: (call, { timeoutMs, isStream }) => (isStream ? asking.askStream(call, timeoutMs) : asking.ask(call, timeoutMs)),
     };
   }
@@ -372,43 +312,6 @@ function openLink(
     return new Message(to, read.payload, read.type, fromOf(from), id, at, correlation || undefined, link, hops + 1);
   }
 
-  /** Events that wait for room at their subscribers, in order; the first is being delivered. */
-  const parked: { message: Message; group: string | undefined; bytes: number }[] = [];
-  let parkedBytes = 0;
-  let isDelivering = false;
-  let roomAgain: PromiseWithResolvers<void> | undefined;
-
-  function deliver(message: Message, group: string | undefined): void | Promise<void> {
-    try {
-      return bus.far.deliver(message, group === undefined, group === undefined ? NO_GROUPS : [group]);
-    } catch (cause) {
-      // a subscriber was full and counted it
-      bus.far.fault(cause, message.subject);
-    }
-    return undefined;
-  }
-
-  async function deliverParked(first: Promise<void>): Promise<void> {
-    isDelivering = true;
-    let wait: void | Promise<void> = first;
-    for (;;) {
-      try {
-        await wait;
-      } catch (cause) {
-        bus.far.fault(cause, "");
-      }
-      const next = parked.shift();
-      if (!next) break;
-      parkedBytes -= next.bytes;
-      wait = deliver(next.message, next.group);
-      if (roomAgain && parked.length < PARKED_MAX / 2 && parkedBytes < PARKED_BYTES_MAX) {
-        roomAgain.resolve();
-        roomAgain = undefined;
-      }
-    }
-    isDelivering = false;
-  }
-
   function onEvent(frame: EventFrame, bytes: number): void | Promise<void> {
     const { to, group } = frame;
     if (!isWithinRate(1)) return refuse("publish", tooFast(), to);
@@ -420,17 +323,7 @@ function openLink(
     } catch (cause) {
       return refuse("publish", cause as SymphonyError, to);
     }
-    if (isDelivering) {
-      parked.push({ message, group, bytes });
-      parkedBytes += bytes;
-      // its own publishers wait in their turn
-      if (parked.length <= PARKED_MAX && parkedBytes <= PARKED_BYTES_MAX) return undefined;
-      roomAgain ??= Promise.withResolvers();
-      return roomAgain.promise;
-    }
-    const wait = deliver(message, group);
-    if (wait) void deliverParked(wait);
-    return undefined;
+    return delivery.take(message, group, bytes);
   }
 
   const tooFast = (): SymphonyError => new SymphonyError("bus/rate", `${peer.name} sends more than ${limits.perSecond} messages a second`, { retryable: true });
@@ -469,8 +362,7 @@ function openLink(
       case "error":
         if (frame.re !== undefined) return asking.fail(frame.re, errorOf(frame));
         controlled();
-        // it had no room for an interest: with the next change it is told again
-        if (frame.code === "bus/limit" && frame.to !== undefined) for (const [key, { pattern }] of told) if (pattern === frame.to) told.delete(key);
+        if (frame.code === "bus/limit" && frame.to !== undefined) telling.refused(frame.to);
         return bus.far.fault(errorOf(frame), frame.to ?? "");
       case "cancel":
         controlled();
@@ -498,9 +390,7 @@ function openLink(
         });
         return undefined;
       case "pong":
-        if (pingedAt > 0) counts.roundTripMs = clock.elapsed() - pingedAt;
-        pingedAt = 0;
-        return undefined;
+        return heartbeat.pong();
       case "bye":
         return end(new SymphonyError("bus/peer", `${peer.name} has ended the link`, { retryable: true }));
     }
@@ -512,7 +402,6 @@ function openLink(
 
   function take(bytes: Uint8Array): void | Promise<void> {
     counts.received++;
-    counts.bytesReceived += bytes.length;
     if (isClosed) return undefined;
     let raw: unknown;
     try {
@@ -542,62 +431,20 @@ function openLink(
     end(error, errorFrame(undefined, error, clock.now()));
   }
 
-  // ---- life ----
-
-  let heard = -1;
-  let isSilent = false;
-  let missed = 0;
-  let pingedAt = 0;
-  let pongWaits = false;
-  let cancelBeat = (): void => {};
-  function beat(due: number): void {
-    cancelBeat = clock.after(Math.max(1, due - clock.elapsed()), () => {
-      // this side was held up: what the far side said may lie unread, and a beat that came late says nothing
-      const wasHeldUp = clock.elapsed() - due > Math.min(heartbeatMs / 2, HELD_UP_MS);
-      if (hasSpoken()) {
-        next(false);
-        return;
-      }
-      // one more turn of the event loop, in which connections are read
-      cancelBeat = clock.after(1, () => next(!hasSpoken() && !wasHeldUp));
-    });
-  }
-
-  /** Whether bytes have come since it was asked last, be they of a frame that isn't whole. Nothing is read while subscribers here have no room. */
-  function hasSpoken(): boolean {
-    const more = connection.bytesReceived !== heard || roomAgain !== undefined;
-    heard = connection.bytesReceived;
-    if (more) missed = 0;
-    isSilent = !more;
-    return more;
-  }
-
-  function next(counts: boolean): void {
-    if (counts && ++missed > heartbeatsMissed) {
-      end(new SymphonyError("bus/peer", `${peer.name} has given no sign of life for ${missed} times ${heartbeatMs} ms`, { retryable: true }));
-      return;
-    }
-    // also where nothing is read the far side hears that this one lives
-    if (isSilent || roomAgain) {
-      if (pingedAt === 0) pingedAt = clock.elapsed();
-      say({ kind: "ping" });
-    }
-    beat(clock.elapsed() + heartbeatMs);
-  }
+  // ---- the end ----
 
   /** `last`: said to the far side, if it can be. */
   function end(error: SymphonyError | undefined, last?: Outgoing): void {
     if (isClosed) return;
     isClosed = true;
-    cancelBeat();
-    cancelTell?.();
-    unwatch();
+    heartbeat.end();
+    telling.end();
+    delivery.end();
     for (const leave of theirs.values()) leave();
     theirs.clear();
     const why = error?.message ?? "it was closed";
     asking.end(why);
     answering.end(error ?? new SymphonyError("bus/closed", `The link to ${peer.name} was closed`));
-    roomAgain?.resolve();
     void out.close();
     try {
       if (last) void connection.send([encode(last)]);
@@ -608,9 +455,6 @@ function openLink(
     closed.resolve(error);
   }
 
-  const unwatch = bus.far.watch(tell);
-  tell();
-  beat(clock.elapsed() + heartbeatMs);
   return {
     link,
     take,

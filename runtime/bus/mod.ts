@@ -23,5 +23,5 @@ export { createPeers, type Kept, type Peers, type PeersOptions, type RetryPolicy
 export { type FarHandle, type FarPortOf, portOver, type PortShape, servePort } from "./port.ts";
 export { printMessage, type PrintOptions, printValue } from "./print.ts";
 export type { WhenFull } from "./queue.ts";
-export { createTypes, type MessageType, type Types } from "./register.ts";
+export { createTypes, type MessageType, type Types } from "./message-types.ts";
 export { covers, isPattern, isSubject, overlaps } from "./subject.ts";

@@ -62,10 +62,13 @@ export interface Refusal {
   why: string;
 }
 
-const RESERVED = "bus.>";
+/** Whether a subject or pattern is wholly the bus's own, which stays where it is said. */
+export function isReserved(subject: string): boolean {
+  return subject.startsWith("bus.");
+}
 
 export function may(patterns: readonly string[], subject: string): boolean {
-  if (covers(RESERVED, subject)) return false;
+  if (isReserved(subject)) return false;
   for (const pattern of patterns) if (covers(pattern, subject)) return true;
   return false;
 }
