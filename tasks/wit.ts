@@ -12,7 +12,6 @@ export function witSource(root: string, worlds: string): string {
     readdirSync(join(root, "wit", name))
       .filter((file) => file.endsWith(".wit"))
       .sort()
-      .sort()
       .map((file) => readFileSync(join(root, "wit", name, file), "utf8")),
   );
   const nested = packages.map((text) => `${text.replace(/^package ([^;]+);/m, "package $1 {")}}\n`);

@@ -10,13 +10,12 @@ import { z } from "zod";
 import { type Durability, isOrigin, type RunResult, readPart, readValues, type RunSnapshot, spellPart, spellValues, type ValueStore } from "../../pit/mod.ts";
 import { CODES, type ErrorCode, type RunOrigin, type RunPart, SymphonyError } from "../../runtime/mod.ts";
 import { createFrameReader, packFrames } from "../../runtime/transport/frames.ts";
+import { SOCKET_PATH_BYTES_MAX } from "../../runtime/transport/socket.ts";
 import type { Order } from "./home.ts";
 import { ownerFolder } from "./lock.ts";
 
 /** Raised when what is said changes. */
 export const PROTOCOL = 3;
-/** The least that all systems take for a socket's path, without its end. */
-const PATH_BYTES_MAX = 100;
 
 const run = z.string().regex(/^[0-9a-f-]{36}$/, "the id of a run");
 const text = z.string().max(100_000);
@@ -130,7 +129,7 @@ export function readError({ code, message, detail }: WireError): Error {
 /** Where a home's owner listens. A path that is too long for a socket gives way to one in the folder for temporary files. */
 export function socketPath(home: string): string {
   const own = join(ownerFolder(home), "socket");
-  if (Buffer.byteLength(own) <= PATH_BYTES_MAX) return own;
+  if (Buffer.byteLength(own) <= SOCKET_PATH_BYTES_MAX) return own;
   const folder = join(tmpdir(), `symphony-${process.getuid?.() ?? "user"}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(folder);

@@ -10,13 +10,7 @@ export function spellMetrics(bus: Bus, peers?: Peers): string {
     lines.push(`# TYPE symphony_bus_${name} ${type}`, `# HELP symphony_bus_${name} ${help}`);
     for (const [labels, value] of rows) lines.push(`symphony_bus_${name}${type === "counter" ? "_total" : ""}${labels} ${value}`);
   };
-  for (const [key, help] of Object.entries(HELP))
-    write(
-      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      "counter",
-      help,
-      [["", counts[key as keyof typeof counts]]],
-    );
+  for (const [key, help] of Object.entries(HELP)) write(snake(key), "counter", help, [["", counts[key as keyof typeof counts]]]);
   write("waiting", "gauge", "Requests whose answer is waited for.", [["", waiting]]);
   lines.push("# TYPE symphony_bus_answer_seconds histogram", "# HELP symphony_bus_answer_seconds Time until an answer that was waited for.");
   let below = 0;
@@ -29,7 +23,7 @@ export function spellMetrics(bus: Bus, peers?: Peers): string {
   const links = peers?.list() ?? [];
   for (const [key, type, help] of OF_LINKS)
     write(
-      `link_${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`,
+      `link_${snake(key)}`,
       type,
       help,
       links.map(({ peer, counts: one }, i) => [`{peer="${peer}",link="${i}"}`, one[key]]),
@@ -37,6 +31,8 @@ export function spellMetrics(bus: Bus, peers?: Peers): string {
   lines.push("# EOF", "");
   return lines.join("\n");
 }
+
+const snake = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 const HELP = {
   published: "Messages that were published here.",

@@ -6,6 +6,7 @@ import type { Encode } from "./cbor/encode.ts";
 import type { ControlFrame, ErrorFrame, EventFrame, RequestFrame, ResponseFrame } from "./frame.ts";
 import type { PeerLimits } from "./peer.ts";
 import { createQueue } from "./queue.ts";
+import { textOf } from "./requests.ts";
 
 export type Outgoing = EventFrame | RequestFrame | ResponseFrame | ErrorFrame | ControlFrame;
 
@@ -72,10 +73,7 @@ export function createOutbox({ peer, connection, encode, limits, frameMax, onUns
       if (bytes.length <= frameMax) return bytes;
       error = new SymphonyError("bus/limit", `Cannot send ${bytes.length} bytes to ${peer}: it takes ${frameMax} at most`);
     } catch (cause) {
-      error =
-        cause instanceof SymphonyError
-          ? cause
-          : new SymphonyError("bus/encode", `Cannot write the message: ${cause instanceof Error ? cause.message : "it can't be read"}`, { cause });
+      error = cause instanceof SymphonyError ? cause : new SymphonyError("bus/encode", `Cannot write the message: ${textOf(cause)}`, { cause });
     }
     encode.forget?.();
     if (frame.kind === "event") counts.dropped++;
@@ -85,45 +83,48 @@ export function createOutbox({ peer, connection, encode, limits, frameMax, onUns
 
   async function pump(): Promise<void> {
     for await (const batch of queue.batches()) {
-      let frames: Uint8Array[] = [];
-      let size = 0;
-      for (const [i, frame] of batch.entries()) {
-        if (isOver) {
-          for (const left of batch.slice(i)) if (left.kind === "event") counts.dropped++;
-          break;
-        }
-        if (heavy.size > 0) lighten(frame);
-        const bytes = bytesOf(frame);
-        if (bytes) {
-          frames.push(bytes);
-          size += bytes.length;
-        }
-        if (frames.length === 0 || (size < WRITE_BYTES && frames.length < WRITE_FRAMES && i < batch.length - 1)) {
-          onWritten(frame);
-          continue;
-        }
-        counts.sent += frames.length;
-        counts.bytesSent += size;
-        try {
-          const wait = connection.send(frames);
-          if (wait) await wait;
-        } catch (cause) {
-          // what waits behind it is counted all the same
-          isOver = true;
-          if (frame.kind === "event") counts.dropped++;
-          onFail(cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot send to ${peer}: ${String(cause)}`, { cause, retryable: true }));
-          continue;
-        }
-        onWritten(frame);
-        frames = [];
-        size = 0;
-      }
+      for (let from = 0; from < batch.length; ) from = isOver ? giveUp(batch, from) : await write(batch, from);
     }
   }
-  const pumped = pump().catch((cause) => {
+
+  /** Writes some frames of a batch in one go; the place of the next. */
+  async function write(batch: readonly Outgoing[], from: number): Promise<number> {
+    const frames: Uint8Array[] = [];
+    let size = 0;
+    let to = from;
+    while (to < batch.length && size < WRITE_BYTES && frames.length < WRITE_FRAMES) {
+      const frame = batch[to++] as Outgoing;
+      lighten(frame);
+      const bytes = bytesOf(frame);
+      if (!bytes) continue;
+      frames.push(bytes);
+      size += bytes.length;
+    }
+    try {
+      const wait = frames.length > 0 ? connection.send(frames) : undefined;
+      if (wait) await wait;
+    } catch (cause) {
+      fail(cause);
+      return giveUp(batch, from);
+    }
+    counts.sent += frames.length;
+    counts.bytesSent += size;
+    for (let i = from; i < to; i++) onWritten(batch[i] as Outgoing);
+    return to;
+  }
+
+  /** What can't be sent any more is counted. */
+  function giveUp(batch: readonly Outgoing[], from: number): number {
+    for (const frame of batch.slice(from)) if (frame.kind === "event") counts.dropped++;
+    return batch.length;
+  }
+
+  function fail(cause: unknown): void {
     isOver = true;
-    onFail(cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot send to ${peer}: ${String(cause)}`, { cause, retryable: true }));
-  });
+    onFail(cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot send to ${peer}: ${textOf(cause)}`, { cause, retryable: true }));
+  }
+
+  const pumped = pump().catch(fail);
   void connection.closed.then(() => {
     isOver = true;
   });

@@ -6,6 +6,7 @@ import type { Connection } from "../transport/connection.ts";
 import type { Bus } from "./bus.ts";
 import { isPeerName } from "./handshake.ts";
 import { createLink, type Link, type LinkCounts, type LinkOptions } from "./link.ts";
+import { textOf } from "./requests.ts";
 
 export interface RetryPolicy {
   /** In a row without a link between them; then it is given up. 5 by default. */
@@ -48,6 +49,12 @@ export interface PeersOptions extends Pick<LinkOptions, "peerOf" | "types" | "en
   random?: () => number;
 }
 
+/** What holds a link to one address, for all who keep it. */
+interface Keeper extends Omit<Kept, "release"> {
+  holders: number;
+  stop(): Promise<void>;
+}
+
 /** Connections whose peers haven't proved themselves, at a time. */
 const JOINING_MAX = 256;
 /** An older link is given so long to show that it lives, when there is a newer one. */
@@ -64,7 +71,7 @@ export function createPeers(options: PeersOptions): Peers {
   /** Which instance has made each. */
   const makers = new WeakMap<Link, string>();
   let joining = 0;
-  const kept = new Map<string, { kept: Kept; holders: number; stop: () => Promise<void> }>();
+  const keepers = new Map<string, Keeper>();
   let isClosed = false;
 
   function tell(what: "joined" | "left" | "lost", facts: object): void {
@@ -75,12 +82,15 @@ export function createPeers(options: PeersOptions): Peers {
     }
   }
 
+  /** The other link between this bus and the one at a link's far side. */
+  const besides = ({ peer, instance }: Link): Link | undefined => [...links].find((one) => one.peer === peer && one.instance === instance);
+
   async function open(connection: Connection, side: LinkOptions["side"]): Promise<Link> {
     const link = await createLink({ ...options, connection, side, clock });
     // a second link to the same bus would double all that it hears. Of two that each side has made, that of the smaller instance holds, which
     // both see alike; of two of one side the older, unless it is dead and doesn't know it
     const maker = side === "connect" ? bus.instance : link.instance;
-    const other = [...links].find((one) => one.peer === link.peer && one.instance === link.instance);
+    const other = besides(link);
     if (other) {
       const otherMaker = makers.get(other) as string;
       const isOlderKept = otherMaker === maker ? await other.isAlive(ALIVE_MS) : otherMaker < maker;
@@ -101,115 +111,103 @@ export function createPeers(options: PeersOptions): Peers {
     return link;
   }
 
-  function keepAt(address: string, { attempts = 5, baseMs = 100, maxMs = 5000 }: RetryPolicy): { kept: Kept; stop: () => Promise<void> } {
+  function createKeeper(address: string, { attempts = 5, baseMs = 100, maxMs = 5000 }: RetryPolicy): Keeper {
     if (!dial) throw new SymphonyError("bus/invalid", `Cannot connect to ${address}: this bus was given no way to connect`);
     const done = Promise.withResolvers<SymphonyError | undefined>();
-    let own: { kept: Kept; stop: () => Promise<void> } | undefined;
     let link: Link | undefined;
     let isOver = false;
     let wake = (): void => {};
-    let waiting: { resolve: (link: Link) => void; reject: (cause: unknown) => void }[] = [];
-    const over = (error: SymphonyError | undefined): void => {
-      isOver = true;
-      for (const { reject } of waiting.splice(0)) reject(error ?? new SymphonyError("bus/closed", `The link to ${address} was let go`));
-      done.resolve(error);
-    };
+    const waiting: PromiseWithResolvers<Link>[] = [];
+    const letGo = (error: SymphonyError | undefined): SymphonyError => error ?? new SymphonyError("bus/closed", `The link to ${address} was let go`);
 
-    void (async () => {
-      let failed = 0;
-      while (!isOver) {
+    function over(error: SymphonyError | undefined): void {
+      isOver = true;
+      for (const { reject } of waiting.splice(0)) reject(letGo(error));
+      done.resolve(error);
+    }
+
+    /** Until this link is lost, and those that take its place. Throws where it ended as soon as it began: that is no success. */
+    async function live(first: Link): Promise<void> {
+      const since = clock.elapsed();
+      let error: SymphonyError | undefined;
+      for (let one: Link | undefined = first; one && !isOver; one = besides(one)) {
+        link = one;
+        for (const { resolve } of waiting.splice(0)) resolve(one);
+        error = await one.closed;
+        link = undefined;
+      }
+      if (clock.elapsed() - since <= LIVED_MS)
+        throw error ?? new SymphonyError("bus/peer", `The link to ${address} was closed by the far side as soon as it was made`, { retryable: true });
+    }
+
+    async function keepOn(dialOnce: (address: string) => Promise<Connection>): Promise<void> {
+      for (let failed = 0; !isOver; ) {
         try {
-          const made = await open(await dial(address), "connect");
-          if (isOver) {
-            await made.close();
-            return;
-          }
-          link = made;
-          for (const { resolve } of waiting.splice(0)) resolve(link);
-          const since = clock.elapsed();
-          const error = await link.closed;
-          const { peer, instance } = link;
-          link = undefined;
-          // the other side has kept another link between the two
-          const rest = [...links].find((one) => one.peer === peer && one.instance === instance);
-          if (rest && !isOver) {
-            link = rest;
-            for (const { resolve } of waiting.splice(0)) resolve(rest);
-            await rest.closed;
-            link = undefined;
-            failed = 0;
-            continue;
-          }
-          // one that ends as soon as it begins is no success
-          if (clock.elapsed() - since > LIVED_MS) failed = 0;
-          else throw error ?? new SymphonyError("bus/peer", `The link to ${address} was closed by the far side as soon as it was made`, { retryable: true });
+          const made = await open(await dialOnce(address), "connect");
+          if (isOver) return await made.close();
+          await live(made);
+          failed = 0;
         } catch (cause) {
-          const error = cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot connect to ${address}: ${String(cause)}`, { cause, retryable: true });
           if (isOver) return;
+          const error = cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot connect to ${address}: ${textOf(cause)}`, { cause, retryable: true });
           // what is wrong on this side doesn't mend itself
           if (error.code === "bus/invalid" || ++failed >= attempts) {
             tell("lost", { address, code: error.code, message: error.message, attempts: failed });
-            if (kept.get(address)?.stop === own?.stop) kept.delete(address);
-            over(error);
-            return;
+            if (keepers.get(address) === keeper) keepers.delete(address);
+            return over(error);
           }
         }
         if (isOver) return;
-        const most = Math.min(maxMs, baseMs * 2 ** Math.max(0, failed - 1));
-        await new Promise<void>((resolve) => {
-          const cancel = clock.after(Math.ceil(random() * most), resolve);
-          wake = () => {
-            cancel();
-            resolve();
-          };
-        });
+        const pause = Promise.withResolvers<void>();
+        wake = pause.resolve;
+        const cancel = clock.after(Math.ceil(random() * Math.min(maxMs, baseMs * 2 ** Math.max(0, failed - 1))), pause.resolve);
+        await pause.promise;
+        cancel();
       }
-    })();
+    }
 
-    own = {
-      kept: {
-        address,
-        get link() {
-          return link;
-        },
-        ready: () =>
-          link
-            ? Promise.resolve(link)
-            : isOver
-              ? done.promise.then((error) => Promise.reject(error ?? new SymphonyError("bus/closed", `The link to ${address} was let go`)))
-              : new Promise((resolve, reject) => void waiting.push({ resolve, reject })),
-        release: async () => {},
-        done: done.promise,
+    const keeper: Keeper = {
+      address,
+      holders: 0,
+      get link() {
+        return link;
       },
+      async ready() {
+        if (link) return link;
+        if (isOver) throw letGo(await done.promise);
+        const ready = Promise.withResolvers<Link>();
+        waiting.push(ready);
+        return ready.promise;
+      },
+      done: done.promise,
       async stop() {
         if (isOver) return;
         over(undefined);
         wake();
         await link?.close();
-        waiting = [];
       },
     };
-    return own;
+    void keepOn(dial);
+    return keeper;
   }
 
   /** One holder's own: letting go twice takes nothing from the others. */
-  function held(entry: { kept: Kept; holders: number; stop: () => Promise<void> }): Kept {
-    const { kept: shared } = entry;
+  function hold(keeper: Keeper): Kept {
     let isHeld = true;
-    entry.holders++;
+    keeper.holders++;
     return {
-      address: shared.address,
+      address: keeper.address,
       get link() {
-        return isHeld ? shared.link : undefined;
+        return isHeld ? keeper.link : undefined;
       },
-      ready: () => shared.ready(),
-      done: shared.done,
+      ready: () => keeper.ready(),
+      done: keeper.done,
       async release() {
         if (!isHeld) return;
         isHeld = false;
-        if (--entry.holders > 0) return;
-        if (kept.get(shared.address) === entry) kept.delete(shared.address);
-        await entry.stop();
+        if (--keeper.holders > 0) return;
+        if (keepers.get(keeper.address) === keeper) keepers.delete(keeper.address);
+        await keeper.stop();
       },
     };
   }
@@ -233,18 +231,15 @@ export function createPeers(options: PeersOptions): Peers {
       }
     },
     keep(address, retry = {}) {
-      let entry = kept.get(address);
-      if (!entry) {
-        entry = { ...keepAt(address, retry), holders: 0 };
-        kept.set(address, entry);
-      }
-      return held(entry);
+      const there = keepers.get(address) ?? createKeeper(address, retry);
+      keepers.set(address, there);
+      return hold(there);
     },
     list: () => [...links].map((link) => ({ peer: link.peer, address: link.address, counts: link.counts() })),
     async close() {
       isClosed = true;
-      await Promise.all([...[...kept.values()].map(({ stop }) => stop()), ...[...links].map((link) => link.close())]);
-      kept.clear();
+      await Promise.all([...[...keepers.values()].map((keeper) => keeper.stop()), ...[...links].map((link) => link.close())]);
+      keepers.clear();
     },
   };
 }

@@ -1,4 +1,5 @@
 // Messages as people read them: a line with the header, and the payload in short. Pure.
+import { STEERING } from "../identifier.ts";
 import type { Frame } from "./frame.ts";
 import type { Message } from "./message.ts";
 
@@ -35,11 +36,12 @@ export function printMessage(message: Message | Frame, { max = 2000, lines = fal
   return whole.length > max ? `${whole.slice(0, max - 1)}…` : whole;
 }
 
+const STEERS = new RegExp(STEERING.source, "gu");
+const STEERS_LINE = new RegExp(`[\\t\\n]|${STEERING.source}`, "gu");
+
 /** Nothing in it moves a terminal's cursor or turns its text round. */
 function visible(text: string, lines: boolean): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (one) =>
-    lines && one === "\n" ? one : `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return text.replace(lines ? STEERS : STEERS_LINE, (one) => `\\u${(one.codePointAt(0) as number).toString(16).padStart(4, "0")}`);
 }
 
 function withoutKind(frame: Frame): object {

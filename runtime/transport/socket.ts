@@ -10,24 +10,22 @@ import { brokenError, type Connection, type Listener } from "./connection.ts";
 import { createStreamConnection } from "./stream.ts";
 
 /** The least that all systems take for a socket's path, without its end. */
-const PATH_BYTES_MAX = 100;
+export const SOCKET_PATH_BYTES_MAX = 100;
 const CONNECT_MS = 5000;
 
 const isPipe = (path: string): boolean => path.startsWith("\\\\.\\pipe\\") || path.startsWith("\\\\?\\pipe\\");
 
 function checkPath(path: string): void {
   if (process.platform === "win32" && !isPipe(path)) throw new SymphonyError("bus/invalid", `Cannot use the pipe ${JSON.stringify(path)}: expected \\\\.\\pipe\\NAME`);
-  if (process.platform !== "win32" && Buffer.byteLength(path) > PATH_BYTES_MAX)
+  if (process.platform !== "win32" && Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX)
     throw new SymphonyError(
       "bus/invalid",
-      `Cannot use the socket ${path}: its path has ${Buffer.byteLength(path)} bytes, and systems take ${PATH_BYTES_MAX}; choose a shorter folder`,
+      `Cannot use the socket ${path}: its path has ${Buffer.byteLength(path)} bytes, and systems take ${SOCKET_PATH_BYTES_MAX}; choose a shorter folder`,
     );
 }
 
 function connectionOf(socket: Socket, path: string): Connection {
-  socket.setNoDelay?.(true);
-  const connection = createStreamConnection({ address: `unix:${path}`, readable: socket, writable: socket, closeAll: () => socket.destroy() });
-  return connection;
+  return createStreamConnection({ address: `unix:${path}`, readable: socket, writable: socket, closeAll: () => socket.destroy() });
 }
 
 /** Rejects with `bus/peer` where nobody listens, `bus/invalid` for a path that no system takes. */
@@ -77,13 +75,11 @@ export async function listenSocket(path: string, onConnection: (connection: Conn
   }
   return {
     address: `unix:${path}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close();
-        // another's that has taken its place stays
-        if (made !== undefined && lstatSync(path, { throwIfNoEntry: false })?.ino === made) rmSync(path, { force: true });
-        resolve();
-      }),
+    async close() {
+      server.close();
+      // another's that has taken its place stays
+      if (made !== undefined && lstatSync(path, { throwIfNoEntry: false })?.ino === made) rmSync(path, { force: true });
+    },
   };
 }
 
