@@ -41,6 +41,8 @@ export const TOKEN_BYTES_MIN = 16;
 const INSTANCE = /^[0-9a-f-]{36}$/;
 /** No frame of a handshake is larger. */
 export const HANDSHAKE_BYTES_MAX = 4096;
+/** The least that a side may take. */
+const FRAME_MAX_MIN = 1024;
 const LIMITS = { depthMax: 4, itemsMax: 100, tags: false };
 
 export function isPeerName(name: unknown): name is string {
@@ -51,6 +53,15 @@ type Raw = Record<string, unknown>;
 
 function refuse(what: string): never {
   throw new SymphonyError("bus/peer", what);
+}
+
+/** What the far side says of itself, and who that is here; undefined: nobody. */
+interface Far {
+  peer: Peer | undefined;
+  name: string;
+  instance: string;
+  nonce: Uint8Array<ArrayBuffer>;
+  frameMax: number;
 }
 
 /** Nothing is read off the connection beyond the last frame of the handshake before `proceed` has returned. */
@@ -67,9 +78,8 @@ export function createHandshake({ connection, side, name, instance, peerOf, enco
   /** Stands in for the token of who isn't known. */
   const decoy = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
   const say = (frame: Raw): void => void connection.send([encode(frame)]);
-  let stage = 0;
   /** Known from the first frame of the far side on. */
-  let far: { peer: Peer; nonce: Uint8Array<ArrayBuffer>; frameMax: number; encoding: Encoding; instance: string } | undefined;
+  let far: (Far & { encoding: Encoding }) | undefined;
 
   function read(frame: Uint8Array, kind: string): Raw {
     if (frame.length > HANDSHAKE_BYTES_MAX) refuse(`Cannot join: a frame of ${frame.length} bytes came where at most ${HANDSHAKE_BYTES_MAX} are expected`);
@@ -81,13 +91,13 @@ export function createHandshake({ connection, side, name, instance, peerOf, enco
   }
 
   /** What the first frame of either side holds. */
-  async function meet(raw: Raw): Promise<{ peer: Peer | undefined; name: string; nonce: Uint8Array<ArrayBuffer>; frameMax: number; instance: string }> {
+  async function meet(raw: Raw): Promise<Far> {
     if (raw["protocol"] !== PROTOCOL)
       refuse(`Cannot join: this side speaks version ${PROTOCOL} of the protocol, the other ${String(raw["protocol"]).slice(0, 20)}; bring both to the same version of Symphony`);
     const { name: farName, nonce: farNonce, frameMax: farMax, instance: farInstance } = raw;
     if (!isPeerName(farName)) refuse("Cannot join: the name is none of letters, digits, dots, dashes and underscores, at most 64");
     if (!(farNonce instanceof Uint8Array) || farNonce.length !== NONCE_BYTES) refuse(`Cannot join: the nonce is not ${NONCE_BYTES} bytes`);
-    if (!Number.isSafeInteger(farMax) || (farMax as number) < 1024) refuse("Cannot join: frameMax is not a whole number from 1024");
+    if (!Number.isSafeInteger(farMax) || (farMax as number) < FRAME_MAX_MIN) refuse(`Cannot join: frameMax is not a whole number from ${FRAME_MAX_MIN}`);
     if (typeof farInstance !== "string" || !INSTANCE.test(farInstance)) refuse("Cannot join: the instance is no UUID");
     let peer: Peer | undefined;
     try {
@@ -101,69 +111,69 @@ export function createHandshake({ connection, side, name, instance, peerOf, enco
     return { peer, name: farName, nonce: farNonce.slice(), frameMax: farMax as number, instance: farInstance };
   }
 
-  /** The client's part first, whichever side this is. */
-  async function proof(by: "connect" | "accept", token: Uint8Array, farName: string, farNonce: Uint8Array, encoding: Encoding): Promise<Uint8Array<ArrayBuffer>> {
-    const [client, server] = side === "connect" ? [name, farName] : [farName, name];
-    const [first, second] = side === "connect" ? [nonce, farNonce] : [farNonce, nonce];
-    const words = new TextEncoder().encode(`symphony bus ${PROTOCOL} ${by} ${client} ${server} ${encoding} `);
+  /** By one side, over what both have said; the client's part first, whichever side this is. */
+  async function proof(
+    by: "connect" | "accept",
+    { peer, name: farName, instance: farInstance, nonce: farNonce, encoding }: Far & { encoding: Encoding },
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const inOrder = <T>(own: T, other: T): T[] => (side === "connect" ? [own, other] : [other, own]);
+    const words = new TextEncoder().encode(`symphony bus ${PROTOCOL} ${by} ${inOrder(name, farName).join(" ")} ${inOrder(instance, farInstance).join(" ")} ${encoding} `);
     const said = new Uint8Array(words.length + 2 * NONCE_BYTES);
     said.set(words);
-    said.set(first, words.length);
-    said.set(second, words.length + NONCE_BYTES);
-    return new Uint8Array(await crypto.subtle.sign("HMAC", await keyOf(token), said));
+    for (const [i, one] of inOrder(nonce, farNonce).entries()) said.set(one, words.length + i * NONCE_BYTES);
+    return new Uint8Array(await crypto.subtle.sign("HMAC", await keyOf(peer?.token ?? decoy), said));
   }
 
-  async function check(peer: Peer | undefined, farName: string, farNonce: Uint8Array, encoding: Encoding, given: unknown): Promise<Peer> {
-    const by = side === "connect" ? "accept" : "connect";
-    if (peer?.token === undefined && peer !== undefined) return peer;
+  /** The peer, when it has proved itself. */
+  async function check(of: Far & { encoding: Encoding }, given: unknown): Promise<Peer> {
+    const { peer } = of;
+    if (peer && !peer.token) return peer;
     // who is not known is found out no sooner than who doesn't know the token
-    const expected = await proof(by, peer?.token ?? decoy, farName, farNonce, encoding);
-    if (!peer || !(given instanceof Uint8Array) || !equal(given, expected)) refuse(`Cannot join as ${farName}: the name isn't known here, or its token is another`);
+    const expected = await proof(side === "connect" ? "accept" : "connect", of);
+    if (!peer || !(given instanceof Uint8Array) || !equal(given, expected)) refuse(`Cannot join as ${of.name}: the name isn't known here, or its token is another`);
     return peer;
+  }
+
+  /** What a peer may send is told when it has proved itself: it says that the name is known. */
+  function bound(to: Far, raw: Raw): void {
+    const frameMax = raw["frameMax"];
+    if (Number.isSafeInteger(frameMax) && (frameMax as number) >= FRAME_MAX_MIN) to.frameMax = frameMax as number;
+  }
+
+  async function step(frame: Uint8Array): Promise<Joined | undefined> {
+    const known = far;
+    if (side === "connect") {
+      if (!known) {
+        const raw = read(frame, "challenge");
+        const encoding = encodings.find((one) => one === raw["encoding"]) ?? refuse("Cannot join: no encoding is agreed on");
+        far = { ...(await meet(raw)), encoding };
+        const { limits } = await check(far, raw["proof"]);
+        say({ kind: "join", frameMax: limits?.frameMax ?? frameMax, proof: await proof("connect", far) });
+        return undefined;
+      }
+      bound(known, read(frame, "welcome"));
+      return { ...known, peer: known.peer as Peer };
+    }
+    if (!known) {
+      const raw = read(frame, "hello");
+      const offered = Array.isArray(raw["encodings"]) ? (raw["encodings"] as unknown[]) : [];
+      const encoding = encodings.find((one) => offered.includes(one)) ?? refuse("Cannot join: no encoding is agreed on");
+      far = { ...(await meet(raw)), encoding };
+      say({ kind: "challenge", protocol: PROTOCOL, name, instance, nonce, encoding, frameMax, proof: await proof("accept", far) });
+      return undefined;
+    }
+    const raw = read(frame, "join");
+    const peer = await check(known, raw["proof"]);
+    bound(known, raw);
+    say({ kind: "welcome", frameMax: peer.limits?.frameMax ?? frameMax });
+    return { ...known, peer };
   }
 
   return {
     begin: () => say({ kind: "hello", protocol: PROTOCOL, name, instance, nonce, encodings: [...encodings], frameMax }),
     async proceed(frame) {
       try {
-        if (side === "connect") {
-          if (stage++ === 0) {
-            const raw = read(frame, "challenge");
-            const { peer, name: farName, nonce: farNonce, frameMax: farMax, instance: farInstance } = await meet(raw);
-            const encoding = encodings.find((one) => one === raw["encoding"]) ?? refuse("Cannot join: no encoding is agreed on");
-            const known = await check(peer, farName, farNonce, encoding, raw["proof"]);
-            far = { peer: known, nonce: farNonce, frameMax: farMax, encoding, instance: farInstance };
-            say({ kind: "join", frameMax: known.limits?.frameMax ?? frameMax, proof: await proof("connect", known.token ?? decoy, farName, farNonce, encoding) });
-            return undefined;
-          }
-          read(frame, "welcome");
-        } else if (stage++ === 0) {
-          const raw = read(frame, "hello");
-          const { peer, name: farName, nonce: farNonce, frameMax: farMax, instance: farInstance } = await meet(raw);
-          const offered = Array.isArray(raw["encodings"]) ? (raw["encodings"] as unknown[]) : [];
-          const encoding = encodings.find((one) => offered.includes(one)) ?? refuse("Cannot join: no encoding is agreed on");
-          far = { peer: peer ?? UNKNOWN(farName, decoy), nonce: farNonce, frameMax: farMax, encoding, instance: farInstance };
-          say({
-            kind: "challenge",
-            protocol: PROTOCOL,
-            name,
-            instance,
-            nonce,
-            encoding,
-            frameMax: far.peer.limits?.frameMax ?? frameMax,
-            proof: await proof("accept", far.peer.token ?? decoy, farName, farNonce, encoding),
-          });
-          return undefined;
-        } else {
-          const raw = read(frame, "join");
-          const { peer, nonce: farNonce, encoding } = far as NonNullable<typeof far>;
-          await check(peer.rights === NOBODY ? undefined : peer, peer.name, farNonce, encoding, raw["proof"]);
-          // now that it knows who this side is it may take less
-          if (Number.isSafeInteger(raw["frameMax"]) && (raw["frameMax"] as number) >= 1024) (far as NonNullable<typeof far>).frameMax = raw["frameMax"] as number;
-          say({ kind: "welcome" });
-        }
-        const { peer, encoding, frameMax: farMax, instance: farInstance } = far as NonNullable<typeof far>;
-        return { peer, encoding, frameMax: farMax, instance: farInstance };
+        return await step(frame);
       } catch (cause) {
         const error = cause instanceof SymphonyError ? cause : new SymphonyError("bus/peer", `Cannot join: ${textOf(cause)}`, { cause });
         try {
@@ -176,9 +186,6 @@ export function createHandshake({ connection, side, name, instance, peerOf, enco
     },
   };
 }
-
-const NOBODY = { publish: [], subscribe: [], request: [], serve: [] };
-const UNKNOWN = (name: string, token: Uint8Array): Peer => ({ name, token, rights: NOBODY });
 
 /** What a stranger says, for a person's terminal. */
 function printable(text: unknown): string {
